@@ -1,0 +1,59 @@
+import { inspect } from "node:util";
+
+const REDACTED = "[redacted]";
+// Registered globally so that two copies of this package in one process recognise each other's secrets.
+const BRAND: unique symbol = Symbol.for("mcp-oauth-client.secret") as never;
+
+/**
+ * A string that must not be seen: a token, an authorization code, a code verifier, a client secret, a private key.
+ *
+ * Everything that turns it into text (`String()`, template literals, `JSON.stringify`, `util.inspect`, `console.log`,
+ * string concatenation) gives `[redacted]`. Only {@link Secret.reveal} gives the value, so every place that uses one
+ * can be found by searching for that word.
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+    Object.defineProperty(this, BRAND, { value: true });
+    Object.freeze(this);
+  }
+
+  /** Wraps a value that may be absent. */
+  static of(value: string): Secret;
+  static of(value: string | undefined): Secret | undefined;
+  static of(value: string | undefined): Secret | undefined {
+    return value === undefined ? undefined : new Secret(value);
+  }
+
+  /** Whether a value is a {@link Secret}, also one of another copy of this package. */
+  static isSecret(value: unknown): value is Secret {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
+  /** The secret itself, in the clear. Never log, store or display the result. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return REDACTED;
+  }
+
+  toJSON(): string {
+    return REDACTED;
+  }
+
+  [Symbol.toPrimitive](): string {
+    return REDACTED;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Secret";
+  }
+
+  [inspect.custom](): string {
+    return REDACTED;
+  }
+}
