@@ -1,5 +1,3 @@
-import { inspect } from "node:util";
-
 const REDACTED = "[redacted]";
 // Registered globally so that two copies of this package in one process recognise each other's secrets.
 const BRAND: unique symbol = Symbol.for("mcp-oauth-client.secret") as never;
@@ -53,7 +51,8 @@ export class Secret {
     return "Secret";
   }
 
-  [inspect.custom](): string {
-    return REDACTED;
+  static {
+    // The well-known symbol of util.inspect, which console.log and most loggers use.
+    Object.defineProperty(Secret.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: () => REDACTED });
   }
 }
