@@ -23,9 +23,10 @@ export interface PendingRedirect {
   readonly redirectUri: string;
   /**
    * Waits for the response to the request with this `state`. Requests with another state, path or method are answered
-   * with an error page and leave it waiting.
+   * with an error page and leave it waiting. Call it before the browser opens: it waits from the moment of the call.
    *
-   * @throws the signal's reason when it aborts first.
+   * @throws the signal's reason when it aborts first, `aborted` when the redirect is closed first, `invalid_argument` for
+   * a state that was waited for before.
    */
   arrival(state: string, signal: AbortSignal): Promise<RedirectArrival>;
   /** Frees the listener. Never rejects; calling it again does nothing. */
@@ -35,9 +36,9 @@ export interface PendingRedirect {
 export interface RedirectOptions {
   /** Where to listen. Default `127.0.0.1`. `localhost` and `::1` are the others that make sense. */
   host?: string;
-  /** The port to listen on. Default: a free one. */
+  /** The port to listen on. Default: that of a loopback `uri`, else a free one. */
   port?: number;
-  /** The path of the redirect URI. Default `/callback`. */
+  /** The path that is listened on. Default: that of `uri`, else `/callback`. */
   path?: string;
   /**
    * The public redirect URI when it differs from where we listen (a tunnel, a container, a reverse proxy). Default:

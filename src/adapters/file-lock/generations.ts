@@ -1,0 +1,175 @@
+import { readdirSync } from "node:fs";
+import { mkdir, open, readdir, readFile, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type LockOwner, parseOwner } from "./owner.ts";
+
+/*
+ * One folder per lock, in it one file per generation: `1`, `2`, `3`, ... The highest number is the present owner, and
+ * its number is the fence. A file begins with one letter, H for held or R for released, followed by who the owner is.
+ *
+ * A generation is created with O_EXCL, so that no two can ever win the same number, and released by overwriting that one
+ * letter in place: the folder does not change, so nobody who lists it at that moment can miss the highest number.
+ * The last few generations are kept, so that one who read the folder long ago finds the next number taken.
+ */
+const HELD = "H";
+const RELEASED = "R";
+const KEPT_GENERATIONS = 8;
+/** An empty file that tells the owner that others want the lock, so that it lets them go first next time. */
+const WAITING_FILE = "waiting";
+
+/** The present state of one lock. */
+export interface LatestGeneration {
+  /** 0 when there is none yet. */
+  readonly generation: number;
+  readonly released: boolean;
+  /** Not known for a file that is being written, or damaged. */
+  readonly owner: LockOwner | undefined;
+  /** The time of the last heartbeat, by the file system's clock, in milliseconds since the epoch. */
+  readonly heartbeatAt: number;
+  /** Whether somebody said that they are waiting. */
+  readonly contended: boolean;
+}
+
+const NO_GENERATION: LatestGeneration = {
+  generation: 0,
+  released: true,
+  owner: undefined,
+  heartbeatAt: 0,
+  contended: false,
+};
+
+/** The files of one lock. Errors are the file system's own; the caller words them. */
+export class Generations {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Reads the present state; makes the folder when there is none. */
+  async latest(): Promise<LatestGeneration> {
+    for (;;) {
+      const names = await this.#list();
+      const generation = highest(names);
+      const contended = names.includes(WAITING_FILE);
+      if (generation === 0) return { ...NO_GENERATION, contended };
+      try {
+        const path = this.#path(generation);
+        const [content, status] = await Promise.all([readFile(path, "utf8"), stat(path)]);
+        return {
+          generation,
+          released: content.startsWith(RELEASED),
+          owner: parseOwner(content.slice(1)),
+          heartbeatAt: status.mtimeMs,
+          contended,
+        };
+      } catch (error) {
+        // Only lower generations are ever removed, so there is a higher one by now.
+        if (!isMissing(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Tries to become generation `generation`.
+   *
+   * @returns whether that worked; `false` when somebody else was faster.
+   */
+  async create(generation: number, owner: LockOwner): Promise<boolean> {
+    const path = this.#path(generation);
+    try {
+      await writeFile(path, HELD + JSON.stringify(owner), { flag: "wx", mode: 0o600 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    }
+    const names = await this.#list();
+    if (highest(names) > generation) {
+      // We listed before an owner cleaned up and created after it: not the newest, hence not the owner.
+      await ignoreMissing(unlink(path));
+      return false;
+    }
+    await this.#clean(names, generation);
+    return true;
+  }
+
+  /** Marks a generation as released. */
+  async release(generation: number): Promise<void> {
+    const file = await open(this.#path(generation), "r+");
+    try {
+      await file.write(RELEASED, 0);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Shows that the owner is alive. */
+  async touch(generation: number, now: number): Promise<void> {
+    await utimes(this.#path(generation), now / 1000, now / 1000);
+  }
+
+  /**
+   * Whether no higher generation exists. Synchronous, so that nothing can happen between the answer and the write that
+   * it is asked for.
+   */
+  isNewest(generation: number): boolean {
+    return highest(readdirSync(this.folder)) === generation;
+  }
+
+  /** Says that somebody waits. */
+  async announceWaiting(): Promise<void> {
+    await writeFile(join(this.folder, WAITING_FILE), "", { mode: 0o600 });
+  }
+
+  /** Takes back what {@link Generations.announceWaiting} said; those who still wait will say it again. */
+  async forgetWaiting(): Promise<void> {
+    await ignoreMissing(unlink(join(this.folder, WAITING_FILE)));
+  }
+
+  async #list(): Promise<string[]> {
+    try {
+      return await readdir(this.folder);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      return [];
+    }
+  }
+
+  async #clean(names: readonly string[], generation: number): Promise<void> {
+    if (names.length <= 2 * KEPT_GENERATIONS) return;
+    for (const name of names) {
+      const number = parseGeneration(name);
+      if (number > 0 && number <= generation - KEPT_GENERATIONS) await ignoreMissing(unlink(join(this.folder, name)));
+    }
+  }
+
+  #path(generation: number): string {
+    return join(this.folder, String(generation));
+  }
+}
+
+function parseGeneration(name: string): number {
+  if (!/^[1-9][0-9]{0,15}$/.test(name)) return 0;
+  const number = Number(name);
+  return Number.isSafeInteger(number) ? number : 0;
+}
+
+function highest(names: readonly string[]): number {
+  let result = 0;
+  for (const name of names) result = Math.max(result, parseGeneration(name));
+  return result;
+}
+
+/** Whether a file system error says that something is not there. */
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+}
+
+async function ignoreMissing(done: Promise<void>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * keytar's way to the operating system's keychain: `keytar`, `@github/keytar`, or anything of that shape.
+ *
+ * Strings in, promises out; `null` and `false` mean that there is no such item.
+ */
+export interface KeytarLike {
+  getPassword(service: string, account: string): Promise<string | null>;
+  setPassword(service: string, account: string, password: string): Promise<void>;
+  deletePassword(service: string, account: string): Promise<boolean>;
+}
+
+/** A keychain as the store uses it. One operation at a time, each with a deadline; rejects with `KeychainFailure`. */
+export interface KeychainBackend {
+  /** Sets apart what different libraries wrote: they do not see one another's items. */
+  readonly family: string;
+  /** Whether `get` rejects when the keychain is locked, so that `null` surely means that there is no such item. */
+  readonly absentIsCertain: boolean;
+  get(account: string): Promise<string | null>;
+  set(account: string, password: string): Promise<void>;
+  delete(account: string): Promise<boolean>;
+  close(): void;
+}

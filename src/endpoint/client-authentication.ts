@@ -1,0 +1,40 @@
+import type { ClientAuth } from "oauth4webapi";
+import { McpOAuthError } from "../core/errors.ts";
+import { quoted } from "../core/text.ts";
+import type { ClientAuthenticationMethod, OAuthClient } from "./oauth-client.ts";
+
+/** Ways that need a shared secret, in the order of RFC 6749 section 2.3.1: Basic is the one every server must support. */
+const SECRET_METHODS = ["client_secret_basic", "client_secret_post"] as const;
+
+/**
+ * The method for a client with a secret, out of those the server supports (RFC 8414 section 2: Basic when it does not
+ * say).
+ */
+export function chooseSecretMethod(supported: readonly string[] | undefined): ClientAuthenticationMethod {
+  return SECRET_METHODS.find((method) => (supported ?? ["client_secret_basic"]).includes(method)) ?? "client_secret_basic";
+}
+
+/** Whether a method that a server named is one that we can do. */
+export function isKnownMethod(method: string): method is ClientAuthenticationMethod {
+  return method === "none" || method === "client_secret_basic" || method === "client_secret_post" || method === "private_key_jwt";
+}
+
+/**
+ * The client's authentication for one request: exactly one method (OAuth 2.1 section 2.4).
+ *
+ * @throws `invalid_configuration` when the client lacks what its method needs.
+ */
+export async function authenticateClient(client: OAuthClient): Promise<ClientAuth> {
+  const { ClientSecretBasic, ClientSecretPost, None } = await import("oauth4webapi");
+  const { authenticationMethod: method, clientSecret } = client;
+  if (method === "none") return None();
+  if (method === "private_key_jwt" || clientSecret === undefined) {
+    throw new McpOAuthError(
+      "invalid_configuration",
+      `The client ${quoted(client.clientId)} is to authenticate with ${method} at ${client.issuer}, but has no ` +
+        `${method === "private_key_jwt" ? "private key" : "secret"}. Complete its entry in the option clients.`,
+      { issuer: client.issuer },
+    );
+  }
+  return method === "client_secret_basic" ? ClientSecretBasic(clientSecret.reveal()) : ClientSecretPost(clientSecret.reveal());
+}

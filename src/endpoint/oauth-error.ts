@@ -1,0 +1,65 @@
+import { McpOAuthError, type McpOAuthErrorCode, type McpOAuthErrorDetails } from "../core/errors.ts";
+import type { HttpAnswer } from "../core/http.ts";
+import { parseJsonObject, textMember } from "../core/json.ts";
+import { parseRetryAfter } from "../core/retry-after.ts";
+import type { Secret } from "../core/secret.ts";
+import { inertText, quoted } from "../core/text.ts";
+
+export interface RefusalContext {
+  readonly code: McpOAuthErrorCode;
+  /** Names the endpoint in the message, for example "The token endpoint". */
+  readonly what: string;
+  readonly details: McpOAuthErrorDetails;
+  /** What the message must not contain, though the server may have echoed it. */
+  readonly secrets: readonly Secret[];
+  readonly nowMs: number;
+  /** Ends the message: what the reader can do. */
+  readonly advice: string;
+}
+
+/** Server text without the secrets that we sent it. */
+export function withoutSecrets(text: string, secrets: readonly Secret[]): string {
+  return secrets.reduce((rest, secret) => {
+    const value = secret.reveal();
+    return value.length < 4 ? rest : rest.replaceAll(value, "[redacted]").replaceAll(encodeURIComponent(value), "[redacted]");
+  }, text);
+}
+
+/**
+ * The typed error for an endpoint's refusal (RFC 6749 section 5.2, RFC 7591 section 3.2.2): an error status, or an
+ * `error` member under status 200. Unknown codes are kept; the body never is.
+ *
+ * @returns the error, or `undefined` when the answer is no refusal.
+ */
+export function refusalOf(answer: HttpAnswer, context: RefusalContext): McpOAuthError | undefined {
+  const body = parseJsonObject(answer.text);
+  const oauthError = body === undefined ? undefined : textMember(body, "error");
+  if (answer.status < 400 && oauthError === undefined) return undefined;
+  const description = body === undefined ? undefined : textMember(body, "error_description");
+  const said = oauthError === undefined ? "" : `: ${quoted(withoutSecrets(oauthError, context.secrets), 80)}`;
+  const explained = description === undefined ? "" : ` (${quoted(withoutSecrets(description, context.secrets))})`;
+  const retryAfterMs = parseRetryAfter(answer.headers, context.nowMs);
+  return new McpOAuthError(
+    context.code,
+    `${context.what} refused with status ${answer.status}${said}${explained}. ${context.advice}`,
+    {
+      ...context.details,
+      status: answer.status,
+      ...(oauthError !== undefined && { oauthError: inertText(withoutSecrets(oauthError, context.secrets), 80) }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
+  );
+}
+
+/**
+ * Turns what oauth4webapi throws into an `invalid_response`. Its `cause` may hold a whole token response, so only its
+ * name, message and code go along.
+ */
+export function invalidResponse(error: unknown, what: string, details: McpOAuthErrorDetails): McpOAuthError {
+  if (error instanceof McpOAuthError) return error;
+  const foreign = error instanceof Error ? error : new Error(String(error));
+  const cause = new Error(foreign.message);
+  cause.name = foreign.name;
+  const message = `${what} answered against its specification: ${foreign.message}. Report it to the authorization server's operator.`;
+  return new McpOAuthError("invalid_response", message, { ...details, cause });
+}

@@ -1,0 +1,137 @@
+import type { Clock } from "../core/clock.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import type { Http, HttpAnswer } from "../core/http.ts";
+import { isJsonObject, parseJsonObject } from "../core/json.ts";
+import { Secret } from "../core/secret.ts";
+import type { AuthorizationServerMetadata } from "./authorization-server.ts";
+import { authenticateClient } from "./client-authentication.ts";
+import { invalidResponse, refusalOf } from "./oauth-error.ts";
+import type { OAuthClient } from "./oauth-client.ts";
+import { wireFetch } from "./wire.ts";
+
+/** Everything a request to an authorization server's endpoint needs. */
+export interface EndpointContext {
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly server: string;
+  readonly authorizationServer: AuthorizationServerMetadata;
+  readonly client: OAuthClient;
+  readonly signal?: AbortSignal;
+}
+
+/** A grant: its type and parameters (RFC 6749 section 4), and which of the values are secret. */
+export interface Grant {
+  readonly type: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly secrets: readonly Secret[];
+}
+
+/** A validated token response (RFC 6749 section 5.1). */
+export interface TokenResponse {
+  readonly accessToken: Secret;
+  readonly tokenType: "Bearer" | "DPoP";
+  readonly refreshToken?: Secret;
+  /** A positive number of seconds; absent when the server did not give a usable one: the token then holds until a 401. */
+  readonly expiresInSeconds?: number;
+  /** What was granted; absent means "as requested". */
+  readonly scope?: string;
+}
+
+/** Ten years: what is longer was not meant as a lifetime. */
+const LONGEST_LIFETIME_SECONDS = 10 * 365 * 86_400;
+
+/** Seconds as a number or as a text of digits; zero, negative and absurd values mean nothing (they are only a hint). */
+export function parseExpiresIn(value: unknown): number | undefined {
+  const seconds = typeof value === "string" && /^\s*\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : value;
+  if (typeof seconds !== "number" || !Number.isFinite(seconds) || seconds <= 0) return undefined;
+  return seconds > LONGEST_LIFETIME_SECONDS ? undefined : seconds;
+}
+
+/**
+ * Smooths what servers get wrong without harm, so that the validation that follows is about what matters: members
+ * that are null or empty, a lifetime that is no number, a missing content type. An ID token is dropped unread: it is
+ * never used here.
+ */
+export function tidyTokenAnswer(answer: HttpAnswer): HttpAnswer {
+  const body = parseJsonObject(answer.text);
+  if (body === undefined || !isJsonObject(body)) return answer;
+  const { id_token: _unused, expires_in: expiresIn, ...rest } = body;
+  const kept = Object.entries(rest).filter(([, value]) => value !== null && value !== "");
+  const seconds = parseExpiresIn(expiresIn);
+  const tidied = { ...Object.fromEntries(kept), ...(seconds !== undefined && { expires_in: seconds }) };
+  const headers = new Headers(answer.headers);
+  headers.set("content-type", "application/json");
+  headers.delete("www-authenticate");
+  // Some servers answer 201 here.
+  return { status: answer.status === 201 ? 200 : answer.status, headers, text: JSON.stringify(tidied) };
+}
+
+/**
+ * Sends a token request and validates the answer.
+ *
+ * @throws `token_request_failed` with the server's `oauthError` and `status`, `invalid_response`, `network_failed`,
+ * `timeout`, `aborted`, `insecure_url`.
+ */
+export async function requestToken(context: EndpointContext, grant: Grant): Promise<TokenResponse> {
+  const oauth = await import("oauth4webapi");
+  const { authorizationServer, client, http, clock, server, signal } = context;
+  const { issuer } = client;
+  const what = `The token endpoint of ${issuer}`;
+  const details = { server, issuer };
+  if (authorizationServer.token_endpoint === undefined) {
+    const message = `The metadata of ${issuer} has no token endpoint, so no token can be had. Report it to its operator.`;
+    throw new McpOAuthError("invalid_response", message, details);
+  }
+  const secrets = client.clientSecret === undefined ? grant.secrets : [...grant.secrets, client.clientSecret];
+  const read = (answer: HttpAnswer): HttpAnswer => {
+    const refusal = refusalOf(answer, {
+      code: "token_request_failed",
+      what,
+      details,
+      secrets,
+      nowMs: clock.now(),
+      advice: "See oauthError and status.",
+    });
+    if (refusal !== undefined) throw refusal;
+    return tidyTokenAnswer(answer);
+  };
+  try {
+    const wireClient = { client_id: client.clientId };
+    const response = await oauth.genericTokenEndpointRequest(
+      authorizationServer,
+      wireClient,
+      await authenticateClient(client),
+      grant.type,
+      grant.parameters,
+      {
+        // Checked before, with loopback as the only exception (requireSecureUrl).
+        [oauth.allowInsecureRequests]: true,
+        [oauth.customFetch]: wireFetch({ http, what, details, read, ...(signal !== undefined && { signal }) }),
+      },
+    );
+    const tokens = toTokenResponse(await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response));
+    if (tokens.tokenType === "DPoP") {
+      const message = `${what} answered with a DPoP-bound token though no key was offered; it cannot be used.`;
+      throw new McpOAuthError("invalid_response", message, details);
+    }
+    return tokens;
+  } catch (error) {
+    throw invalidResponse(error, what, details);
+  }
+}
+
+function toTokenResponse(wire: {
+  access_token: string;
+  token_type: string;
+  refresh_token?: string;
+  expires_in?: number;
+  scope?: string;
+}): TokenResponse {
+  return {
+    accessToken: new Secret(wire.access_token),
+    tokenType: wire.token_type === "dpop" ? "DPoP" : "Bearer",
+    ...(wire.refresh_token !== undefined && { refreshToken: new Secret(wire.refresh_token) }),
+    ...(wire.expires_in !== undefined && { expiresInSeconds: wire.expires_in }),
+    ...(wire.scope !== undefined && { scope: wire.scope }),
+  };
+}

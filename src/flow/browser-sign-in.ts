@@ -1,0 +1,126 @@
+import { redeemAuthorizationResponse } from "../authorization/grants/authorization-code.ts";
+import { requirePkceSupport } from "../authorization/pkce.ts";
+import { type AuthorizationRequestOptions, createAuthorizationRequest } from "../authorization/request.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import { unionOfScopes } from "../core/scope.ts";
+import type { Discovery } from "../discovery/discover.ts";
+import type { OAuthClient } from "../endpoint/oauth-client.ts";
+import type { TokenResponse } from "../endpoint/token-request.ts";
+import type { PendingRedirect, RedirectPage } from "../ports/redirect-receiver.ts";
+import type { Credential } from "../tokens/credential.ts";
+import { expiryOf } from "../tokens/refresh.ts";
+import type { FlowContext, SignInFlow } from "./context.ts";
+import { isForgottenClient } from "./forgotten-client.ts";
+import { receiveResponse } from "./receive-response.ts";
+import { openRedirect } from "./redirect.ts";
+
+export interface BrowserSignIn {
+  readonly discovery: Discovery;
+  readonly account: string;
+  readonly scope: string | undefined;
+  readonly flow: SignInFlow;
+  readonly signal: AbortSignal;
+}
+
+function credentialOf(context: FlowContext, signIn: BrowserSignIn, client: OAuthClient, tokens: TokenResponse, flow: string): Credential {
+  const { issuer, resource, authorizationServer } = signIn.discovery;
+  const nowMs = context.clock.now();
+  // A response without a scope means that all of what was asked for was granted (RFC 6749 section 5.1).
+  const granted = tokens.scope ?? signIn.scope;
+  return {
+    issuer,
+    resource,
+    client,
+    authorizationServer,
+    accessToken: tokens.accessToken,
+    tokenType: tokens.tokenType,
+    issuedAt: nowMs,
+    signedInAt: nowMs,
+    flow,
+    ...expiryOf(tokens, nowMs),
+    ...(tokens.refreshToken !== undefined && { refreshToken: tokens.refreshToken }),
+    ...(granted !== undefined && { scope: granted }),
+    ...(signIn.scope !== undefined && { requestedScope: signIn.scope }),
+  };
+}
+
+/** From an open redirect URI to tokens that have been written; the user's page says how it ended. */
+async function authorize(
+  context: FlowContext,
+  signIn: BrowserSignIn,
+  redirect: PendingRedirect,
+  options: AuthorizationRequestOptions,
+): Promise<Credential> {
+  const { account, flow, signal, scope } = signIn;
+  const { server, client, authorizationServer } = options;
+  const request = createAuthorizationRequest(options);
+  context.events.emit("sign_in_started", { server, account, issuer: authorizationServer.issuer, flow, ...(scope !== undefined && { scope }) });
+  const { parameters, arrival } = await receiveResponse(context, { request, redirect, flow, signal });
+  const show = async (outcome: RedirectPage["outcome"]): Promise<void> =>
+    arrival?.respond({ outcome, clientName: context.clientName, serverName: new URL(server).host });
+  try {
+    const tokens = await redeemAuthorizationResponse({ ...context, signal }, request, parameters);
+    context.registry.prove(client);
+    const credential = credentialOf(context, signIn, client, tokens, arrival === undefined ? "paste" : "browser");
+    await context.coordinator.save({ server, account }, credential);
+    await show("signed-in");
+    return credential;
+  } catch (error) {
+    await show(error instanceof McpOAuthError && error.code === "authorization_denied" ? "denied" : "failed");
+    throw error;
+  }
+}
+
+/** One try with the client that there is, or a new one. Answers `forgotten` when the server no longer knows a stored client. */
+async function trySignIn(context: FlowContext, signIn: BrowserSignIn): Promise<Credential | { readonly forgotten: OAuthClient }> {
+  const { discovery, scope, signal } = signIn;
+  const { server, authorizationServer, resource, protectedResource } = discovery;
+  const known = await context.registry.known(authorizationServer);
+  const redirect = await openRedirect(context.receiver, context.redirect, known);
+  try {
+    const { redirectUri } = redirect;
+    const laterScope = unionOfScopes(protectedResource?.scopesSupported?.join(" "));
+    const client = await context.registry.obtain({
+      server,
+      authorizationServer,
+      redirectUri,
+      signal,
+      ...(scope !== undefined && { scope }),
+      ...(laterScope !== undefined && { laterScope }),
+    });
+    const options = { server, authorizationServer, client, redirectUri, resource, ...(scope !== undefined && { scope }) };
+    if (await isForgottenClient(context, options, signal)) return { forgotten: client };
+    try {
+      return await authorize(context, signIn, redirect, options);
+    } catch (error) {
+      const wasStored = client.how === "dynamic" && client.clientId === known?.clientId;
+      if (wasStored && error instanceof McpOAuthError && error.oauthError === "invalid_client") return { forgotten: client };
+      throw error;
+    }
+  } finally {
+    await redirect.close();
+  }
+}
+
+/**
+ * Signs a user in by the authorization code flow with PKCE over a redirect URI that is listened on before the browser
+ * opens (RFC 8252 section 7.3). A stored dynamic client that its server has forgotten is registered again, once.
+ *
+ * @throws `pkce_unsupported`, `redirect_unavailable`, `client_unavailable`, `client_mismatch`, `registration_failed`,
+ * `browser_unavailable`, `authorization_denied`, `authorization_failed`, `issuer_mismatch`,
+ * `invalid_authorization_response`, `token_request_failed`, `invalid_response`, `network_failed`, `timeout`, `store_failed`.
+ */
+export async function signInWithBrowser(context: FlowContext, signIn: BrowserSignIn): Promise<Credential> {
+  const { server, authorizationServer, defaultEndpoints } = signIn.discovery;
+  if (!defaultEndpoints) requirePkceSupport(authorizationServer, server);
+  const first = await trySignIn(context, signIn);
+  if (!("forgotten" in first)) return first;
+  await context.registry.forget(first.forgotten, server);
+  const second = await trySignIn(context, signIn);
+  if (!("forgotten" in second)) return second;
+  throw new McpOAuthError(
+    "registration_failed",
+    `${authorizationServer.issuer} does not accept the client that it has just registered. Register one with its operator and pass it in the option clients.`,
+    { server, issuer: authorizationServer.issuer, oauthError: "invalid_client" },
+  );
+}

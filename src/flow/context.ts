@@ -1,0 +1,36 @@
+import type { NarrowScope } from "../authorization/scope.ts";
+import type { Clock } from "../core/clock.ts";
+import type { EventHub } from "../core/events.ts";
+import type { Http } from "../core/http.ts";
+import type { MetadataCache } from "../discovery/cache.ts";
+import type { DiscoveryPolicy } from "../discovery/discover.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { OpenBrowser } from "../ports/browser.ts";
+import type { PromptForRedirect } from "../ports/prompt.ts";
+import type { RedirectOptions, RedirectReceiver } from "../ports/redirect-receiver.ts";
+import type { TokenStore } from "../ports/token-store.ts";
+import type { ClientRegistry } from "../registration/registry.ts";
+import type { TokenCoordinator } from "../tokens/coordinator.ts";
+
+/** How the user takes part in a sign-in. `auto`: the browser, and the prompt where none can be opened. */
+export type SignInFlow = "auto" | "browser" | "paste";
+
+/** What all sessions of one token manager share. */
+export interface FlowContext {
+  readonly clientName: string;
+  readonly clock: Clock;
+  readonly http: Http;
+  readonly events: EventHub;
+  readonly store: TokenStore;
+  readonly registry: ClientRegistry;
+  readonly coordinator: TokenCoordinator;
+  readonly metadataCache: MetadataCache<AuthorizationServerMetadata>;
+  readonly discoveryPolicy: DiscoveryPolicy;
+  readonly receiver: RedirectReceiver;
+  readonly redirect: RedirectOptions;
+  readonly openBrowser: OpenBrowser;
+  readonly prompt: PromptForRedirect | undefined;
+  readonly interactive: boolean;
+  readonly signInTimeoutMs: number;
+  readonly narrowScope: NarrowScope | undefined;
+}

@@ -1,0 +1,270 @@
+import type { ResourceChallenge } from "../challenge/read.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import { unionOfScopes } from "../core/scope.ts";
+import { waitFor } from "../core/wait-for.ts";
+import { type Discovery, discover } from "../discovery/discover.ts";
+import type { Credential, SessionKey } from "../tokens/credential.ts";
+import type { FlowContext, SignInFlow } from "./context.ts";
+import { planAfterRefusal, planRenewal } from "./plan.ts";
+import { probeForChallenge } from "./probe.ts";
+import { performSignIn, type SignInOrder } from "./sign-in.ts";
+import { SignInDesk } from "./sign-in-desk.ts";
+
+export interface SignInRequest {
+  readonly flow?: SignInFlow;
+  readonly scope?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How long a user's "no" to more scopes is remembered, so that the same question is not asked again at once. */
+const DENIAL_LASTS_MS = 10 * 60_000;
+
+/**
+ * One account on one MCP server: performs the steps that the plan decides. Requests come in from above with "give me a
+ * credential" and "this one was refused"; what is shared (discovery, sign-in, refresh) is done once for all of them.
+ */
+export class ServerSession {
+  readonly key: SessionKey;
+  readonly #context: FlowContext;
+  readonly #desk: SignInDesk;
+  #discovering: { readonly metadataUrl: string | undefined; readonly outcome: Promise<Discovery> } | undefined;
+  /** The access token that was just got and that the server has not accepted yet. */
+  #unproven: string | undefined;
+  #denied: { readonly scope: string; readonly until: number } | undefined;
+
+  constructor(context: FlowContext, key: SessionKey, desk: SignInDesk = new SignInDesk()) {
+    this.#context = context;
+    this.key = key;
+    this.#desk = desk;
+  }
+
+  get #name(): string {
+    return `${this.key.account} ${this.key.server}`;
+  }
+
+  /**
+   * What a request should carry: the credential, refreshed if need be; `undefined` when there is none, and the request
+   * should go without to meet the server's challenge. A sign-in under way is waited for.
+   *
+   * @throws `refresh_failed`, `store_unreadable`, `store_failed`, `aborted`, and what the sign-in throws.
+   */
+  async credentialForRequest(signal?: AbortSignal): Promise<Credential | undefined> {
+    const joined = await this.#desk.join(this.#name, signal);
+    if (joined !== undefined) return joined;
+    try {
+      return await this.#context.coordinator.credential(this.key, signal === undefined ? {} : { signal });
+    } catch (error) {
+      if (error instanceof McpOAuthError && error.code === "sign_in_required") return undefined;
+      throw error;
+    }
+  }
+
+  /** Notes that the server has answered a request with this credential by something other than a refusal. */
+  accepted(credential: Credential): void {
+    if (this.#unproven !== undefined && this.#unproven === credential.accessToken.reveal()) this.#unproven = undefined;
+  }
+
+  /**
+   * Answers a refusal.
+   *
+   * @returns the credential to send the request with once more, or `undefined` when the refusal is the caller's matter.
+   * @throws `token_rejected`, `insufficient_scope`, `interaction_required`, and what discovery, refresh and sign-in throw.
+   */
+  async afterRefusal(challenge: ResourceChallenge, used: Credential | undefined, signal?: AbortSignal): Promise<Credential | undefined> {
+    const session = this.#context.coordinator.loaded(this.key);
+    const requestedBefore = session?.record.requestedScope;
+    const step = planAfterRefusal({
+      challenge,
+      used,
+      current: session?.credential,
+      usedIsUnproven: used !== undefined && this.#unproven === used.accessToken.reveal(),
+      requestedBefore,
+    });
+    if (step === "surface") return undefined;
+    this.#tellChallenge(challenge);
+    switch (step) {
+      case "use-current":
+        return session?.credential;
+      case "reject":
+        throw this.#rejected(used);
+      case "insufficient":
+        throw this.#insufficient(challenge.scope);
+      case "step-up":
+        return this.#stepUp(challenge, used, signal);
+      default:
+        return this.#renew(challenge, used, signal);
+    }
+  }
+
+  /**
+   * A usable credential for a caller that makes its requests itself; asks the server for its challenge and signs in
+   * where that is needed.
+   *
+   * @throws `sign_in_required` when the server asks for no authorization; and as {@link ServerSession.afterRefusal}.
+   */
+  async credential(options: { minTtlMs?: number; signal?: AbortSignal } = {}): Promise<Credential> {
+    const found = await this.#joinOrLoad(options);
+    if (found !== undefined) return found;
+    const signIn = this.signInIfAsked(options.signal);
+    const credential = await signIn;
+    if (credential !== undefined) return credential;
+    const { server } = this.key;
+    throw new McpOAuthError("sign_in_required", `${server} does not ask for authorization, so there is no token for it. Call signIn to get one all the same.`, { server });
+  }
+
+  /** Asks the server for its challenge and signs in; `undefined` when it does not ask for authorization. */
+  async signInIfAsked(signal?: AbortSignal): Promise<Credential | undefined> {
+    const challenge = await this.probe(undefined, signal);
+    return challenge === undefined ? undefined : this.afterRefusal(challenge, undefined, signal);
+  }
+
+  /** Asks the server for its challenge; `undefined` when it lets the request pass. */
+  async probe(credential: Credential | undefined, signal?: AbortSignal): Promise<ResourceChallenge | undefined> {
+    return probeForChallenge(this.#context.http, this.key.server, credential, signal);
+  }
+
+  /** Signs in because the caller says so. The caller's abort ends the sign-in unless others wait for it too. */
+  async signIn(request: SignInRequest = {}): Promise<Credential> {
+    const { flow = "auto", scope, signal } = request;
+    const insteadOf = (await waitFor(this.#context.coordinator.load(this.key), signal))?.credential;
+    const challenge = await this.probe(undefined, signal);
+    this.#denied = undefined;
+    return this.#startSignIn(
+      {
+        flow,
+        insteadOf,
+        forced: true,
+        ...(scope !== undefined && { wantedScope: scope }),
+        ...(challenge !== undefined && { challenge }),
+      },
+      { signal, mayEnd: true },
+    );
+  }
+
+  /** Everything that has to be known about the server, fetched now; concurrent callers share it. */
+  async discover(challenge: ResourceChallenge | undefined, signal?: AbortSignal): Promise<Discovery> {
+    const metadataUrl = challenge?.resourceMetadata;
+    if (this.#discovering === undefined || this.#discovering.metadataUrl !== metadataUrl) {
+      const started = { metadataUrl, outcome: this.#discover(challenge) };
+      this.#discovering = started;
+      const done = (): void => {
+        if (this.#discovering === started) this.#discovering = undefined;
+      };
+      started.outcome.then(done, done);
+    }
+    return waitFor(this.#discovering.outcome, signal);
+  }
+
+  async #joinOrLoad(options: { minTtlMs?: number; signal?: AbortSignal }): Promise<Credential | undefined> {
+    const joined = await this.#desk.join(this.#name, options.signal);
+    if (joined !== undefined) return joined;
+    try {
+      return await this.#context.coordinator.credential(this.key, options);
+    } catch (error) {
+      if (error instanceof McpOAuthError && error.code === "sign_in_required" && this.#context.interactive) return undefined;
+      throw error;
+    }
+  }
+
+  async #discover(challenge: ResourceChallenge | undefined): Promise<Discovery> {
+    const { http, metadataCache, discoveryPolicy, coordinator, events } = this.#context;
+    const record = (await coordinator.load(this.key))?.record;
+    const discovery = await discover(http, metadataCache, {
+      server: this.key.server,
+      policy: {
+        ...discoveryPolicy,
+        onDeviation: (rule, detail) => events.emit("deviation", { ...this.key, rule, detail }),
+      },
+      issuersWithCredentials: Object.keys(record?.credentials ?? {}),
+      ...(challenge !== undefined && { challenge }),
+    });
+    events.emit("authorization_server_selected", {
+      ...this.key,
+      issuer: discovery.issuer,
+      authorizationServer: new URL(discovery.issuer).host,
+      choices: discovery.protectedResource?.authorizationServers.length ?? 1,
+    });
+    return discovery;
+  }
+
+  async #renew(challenge: ResourceChallenge, used: Credential | undefined, signal: AbortSignal | undefined): Promise<Credential> {
+    const discovery = await this.discover(challenge, signal);
+    if (used !== undefined && planRenewal(used, discovery) === "refresh") {
+      try {
+        const renewed = await this.#context.coordinator.renew(this.key, used.accessToken, signal);
+        this.#unproven = renewed.accessToken.reveal();
+        return renewed;
+      } catch (error) {
+        if (!(error instanceof McpOAuthError) || error.code !== "sign_in_required") throw error;
+      }
+    }
+    return this.#startSignIn({ flow: "auto", insteadOf: used, forced: false, challenge }, { signal, mayEnd: false }, discovery);
+  }
+
+  async #stepUp(challenge: ResourceChallenge, used: Credential | undefined, signal: AbortSignal | undefined): Promise<Credential | undefined> {
+    const { clock, events, coordinator } = this.#context;
+    const discovery = await this.discover(challenge, signal);
+    const requestedBefore = coordinator.loaded(this.key)?.record.requestedScope;
+    // A refusal that names no scopes: all that the resource supports is what is left to ask for.
+    const added = challenge.scope ?? discovery.protectedResource?.scopesSupported?.join(" ");
+    const scope = unionOfScopes(requestedBefore, used?.requestedScope, added);
+    if (scope === undefined || scope === unionOfScopes(requestedBefore, used?.requestedScope)) return undefined;
+    if (this.#denied?.scope === scope && this.#denied.until > clock.now()) throw this.#insufficient(challenge.scope);
+    events.emit("step_up", { ...this.key, issuer: discovery.issuer, scope });
+    try {
+      const order = { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } } as const;
+      return await this.#startSignIn(order, { signal, mayEnd: false }, discovery);
+    } catch (error) {
+      const denied = error instanceof McpOAuthError && (error.code === "authorization_denied" || error.oauthError === "invalid_scope");
+      if (denied) this.#denied = { scope, until: clock.now() + DENIAL_LASTS_MS };
+      throw error;
+    }
+  }
+
+  async #startSignIn(
+    order: Omit<SignInOrder, "key" | "discover">,
+    caller: { signal: AbortSignal | undefined; mayEnd: boolean },
+    discovery?: Discovery,
+  ): Promise<Credential> {
+    const whole: SignInOrder = {
+      ...order,
+      key: this.key,
+      discover: async (signal) => discovery ?? this.discover(order.challenge, signal),
+    };
+    const perform = async (signal: AbortSignal): Promise<Credential> => {
+      const credential = await performSignIn(this.#context, whole, signal);
+      this.#unproven = credential.accessToken.reveal();
+      return credential;
+    };
+    return this.#desk.start(this.#name, order.challenge?.scope, perform, caller);
+  }
+
+  #tellChallenge({ status, error, scope }: ResourceChallenge): void {
+    this.#context.events.emit("challenge_received", {
+      ...this.key,
+      status,
+      ...(error !== undefined && { error }),
+      ...(scope !== undefined && { scope }),
+    });
+  }
+
+  #rejected(used: Credential | undefined): McpOAuthError {
+    const { server } = this.key;
+    return new McpOAuthError(
+      "token_rejected",
+      `${server} refuses the token that ${used?.issuer ?? "its authorization server"} has just issued for it. Trying again would be a loop; ` +
+        "report it to the server's operator, or call signIn to start over.",
+      { server, status: 401, ...(used !== undefined && { issuer: used.issuer }) },
+    );
+  }
+
+  #insufficient(requiredScope: string | undefined): McpOAuthError {
+    const { server } = this.key;
+    return new McpOAuthError(
+      "insufficient_scope",
+      `${server} wants scopes that were asked for and not granted${requiredScope === undefined ? "" : ` (${requiredScope})`}. ` +
+        "Ask for the permission at its operator, or call signIn to ask again.",
+      { server, status: 403, ...(requiredScope !== undefined && { requiredScope }) },
+    );
+  }
+}

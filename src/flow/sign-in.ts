@@ -1,0 +1,109 @@
+import { chooseScope } from "../authorization/scope.ts";
+import type { ResourceChallenge } from "../challenge/read.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import { coversScope } from "../core/scope.ts";
+import type { Discovery } from "../discovery/discover.ts";
+import type { Credential, SessionKey } from "../tokens/credential.ts";
+import { storeKey } from "../tokens/credential.ts";
+import { signInWithBrowser } from "./browser-sign-in.ts";
+import type { FlowContext, SignInFlow } from "./context.ts";
+
+export interface SignInOrder {
+  readonly key: SessionKey;
+  readonly flow: SignInFlow;
+  /** What the caller wants beside what the server suggests. */
+  readonly wantedScope?: string;
+  readonly challenge?: ResourceChallenge;
+  /** The credential that did not do, so that one which another process gets meanwhile can be told from it. */
+  readonly insteadOf: Credential | undefined;
+  readonly discover: (signal: AbortSignal) => Promise<Discovery>;
+  /** Whether a person asked for it: then what another process got does not do instead. */
+  readonly forced: boolean;
+}
+
+/** A signal that aborts with the sign-in's, or with `timeout` when the time for it is up. */
+function withDeadline(context: FlowContext, server: string, signal: AbortSignal): { signal: AbortSignal; cancel: () => void } {
+  const deadline = new AbortController();
+  const seconds = Math.round(context.signInTimeoutMs / 1000);
+  const cancel = context.clock.schedule(() => {
+    const message = `Nobody finished the sign-in to ${server} within ${seconds} s. Start it again; the option signInTimeoutMs gives more time.`;
+    deadline.abort(new McpOAuthError("timeout", message, { server }));
+  }, context.signInTimeoutMs);
+  return { signal: AbortSignal.any([signal, deadline.signal]), cancel };
+}
+
+/** What a sign-in threw, as one of our errors: an abort's reason may be the deadline's, or anything of the caller's. */
+function toError(error: unknown, signal: AbortSignal, server: string): unknown {
+  const reason: unknown = signal.aborted ? signal.reason : undefined;
+  if (reason instanceof McpOAuthError) return reason;
+  if (error instanceof McpOAuthError) return error.withContext({ server });
+  if (!signal.aborted) return error;
+  return new McpOAuthError("aborted", `The sign-in to ${server} was aborted.`, { cause: reason, server });
+}
+
+/** Another process may have signed in while this one waited for its turn. */
+async function signedInElsewhere(context: FlowContext, order: SignInOrder, scope: string | undefined): Promise<Credential | undefined> {
+  const credential = (await context.coordinator.reload(order.key))?.credential;
+  if (credential === undefined || order.forced) return undefined;
+  if (credential.accessToken.reveal() === order.insteadOf?.accessToken.reveal()) return undefined;
+  const usable = credential.expiresAt === undefined || credential.expiresAt > context.clock.now();
+  return usable && coversScope(credential.requestedScope, scope) ? credential : undefined;
+}
+
+/**
+ * One sign-in, start to end: discovery, the right to ask (one process at a time), scopes, and the flow.
+ *
+ * @throws `interaction_required` where `interactive` is off; `timeout`, `aborted`; all that discovery and the flow throw.
+ */
+export async function performSignIn(context: FlowContext, order: SignInOrder, outerSignal: AbortSignal): Promise<Credential> {
+  const { key, flow, challenge, wantedScope } = order;
+  const { server, account } = key;
+  const { clock, events, store, coordinator } = context;
+  const startedAt = clock.now();
+  const { signal, cancel } = withDeadline(context, server, outerSignal);
+  try {
+    const discovery = await order.discover(signal);
+    const before = (await coordinator.load(key))?.record;
+    const scope = chooseScope({
+      server,
+      authorizationServer: discovery.authorizationServer,
+      ...(wantedScope !== undefined && { wanted: wantedScope }),
+      ...(challenge?.scope !== undefined && { challenged: challenge.scope }),
+      ...(discovery.protectedResource?.scopesSupported !== undefined && { supportedByResource: discovery.protectedResource.scopesSupported }),
+      ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
+      ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
+    });
+    if (!context.interactive) throw interactionRequired(server, discovery.issuer, scope);
+    const lock = await store.lock(`sign-in/${storeKey(key)}`, { timeoutMs: context.signInTimeoutMs, signal });
+    try {
+      const elsewhere = await signedInElsewhere(context, order, scope);
+      if (elsewhere !== undefined) return elsewhere;
+      const credential = await signInWithBrowser(context, { discovery, account, scope, flow, signal });
+      events.emit("token_issued", {
+        server,
+        account,
+        issuer: credential.issuer,
+        durationMs: clock.now() - startedAt,
+        flow: credential.flow,
+        refreshable: credential.refreshToken !== undefined,
+        ...(credential.scope !== undefined && { scope: credential.scope }),
+        ...(credential.expiresAt !== undefined && { expiresAt: credential.expiresAt }),
+      });
+      return credential;
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    throw toError(error, signal, server);
+  } finally {
+    cancel();
+  }
+}
+
+function interactionRequired(server: string, issuer: string, scope: string | undefined): McpOAuthError {
+  return new McpOAuthError(
+    "interaction_required",
+    `A person has to sign in to ${server} at ${issuer}, and this token manager is not interactive. Call signIn where there is a person.`,
+    { server, issuer, ...(scope !== undefined && { requiredScope: scope }) },
+  );
+}

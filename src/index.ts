@@ -1,0 +1,35 @@
+export { openInBrowser } from "./adapters/browser.ts";
+export { loopbackReceiver, type LoopbackReceiverOptions } from "./adapters/loopback/receiver.ts";
+export { memoryStore } from "./adapters/memory-store.ts";
+export { terminalPrompt, type TerminalPromptOptions } from "./adapters/terminal.ts";
+export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
+export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
+export type { NarrowScope } from "./authorization/scope.ts";
+export type { CancelTimer, Clock } from "./core/clock.ts";
+export {
+  findMcpOAuthError,
+  McpOAuthError,
+  type McpOAuthErrorCode,
+  mcpOAuthErrorCodes,
+  type McpOAuthErrorDetails,
+} from "./core/errors.ts";
+export type { EventBase, McpOAuthEvent, McpOAuthEventName, McpOAuthEvents } from "./core/events.ts";
+export { Secret } from "./core/secret.ts";
+export type { AuthorizationServerChoice } from "./discovery/discover.ts";
+export type { SignInFlow } from "./flow/context.ts";
+export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
+export type { SessionStatus } from "./flow/status.ts";
+export type { OpenBrowser } from "./ports/browser.ts";
+export type { AuthorizationPrompt, PromptForRedirect } from "./ports/prompt.ts";
+export type { PendingRedirect, RedirectArrival, RedirectOptions, RedirectPage, RedirectReceiver } from "./ports/redirect-receiver.ts";
+export type { LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
+export type { PreRegisteredClient } from "./registration/pre-registered.ts";
+export {
+  type AccountOptions,
+  type GetOptions,
+  type SignInOptions,
+  type SignOutOptions,
+  TokenManager,
+  type TokenResult,
+} from "./token-manager.ts";
+export type { TokenManagerOptions } from "./token-manager-options.ts";

@@ -1,0 +1,104 @@
+import { McpOAuthError } from "../core/errors.ts";
+import { type JsonObject, textMember, textsMember } from "../core/json.ts";
+import { Secret } from "../core/secret.ts";
+import { isLoopbackHost } from "../core/url.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { chooseSecretMethod, isKnownMethod } from "../endpoint/client-authentication.ts";
+import type { ClientAuthenticationMethod, OAuthClient } from "../endpoint/oauth-client.ts";
+import { type ClientMetadata, type RegistrationContext, requestRegistration } from "../endpoint/registration-request.ts";
+
+export interface DynamicRegistrationRequest {
+  readonly clientName: string;
+  readonly redirectUri: string;
+  /** All scopes that a later step-up may need: some servers hold a client to what it registered. */
+  readonly scope?: string;
+}
+
+/** A public client where that is possible (RFC 7591 section 2: leaving the method out would mean Basic). */
+function requestedMethod({ token_endpoint_auth_methods_supported: supported }: AuthorizationServerMetadata): ClientAuthenticationMethod {
+  return supported === undefined || supported.includes("none") ? "none" : chooseSecretMethod(supported);
+}
+
+/** The client metadata to register (RFC 7591 section 2, OpenID Connect Dynamic Client Registration section 2). */
+export function clientMetadataFor(
+  request: DynamicRegistrationRequest,
+  authorizationServer: AuthorizationServerMetadata,
+): ClientMetadata {
+  const host = new URL(request.redirectUri).hostname;
+  return {
+    client_name: request.clientName,
+    redirect_uris: [request.redirectUri],
+    application_type: isLoopbackHost(host) ? "native" : "web",
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    token_endpoint_auth_method: requestedMethod(authorizationServer),
+    ...(request.scope !== undefined && { scope: request.scope }),
+  };
+}
+
+/** Only what every server knows, for those that refuse a whole registration because of one member. */
+function reducedMetadata(metadata: ClientMetadata): ClientMetadata {
+  const { scope: _scope, ...rest } = metadata;
+  return { ...rest, grant_types: ["authorization_code"] };
+}
+
+/** The method that holds for the client: what the server answered, else what fits what it gave us. */
+function registeredMethod(answer: JsonObject, authorizationServer: AuthorizationServerMetadata): ClientAuthenticationMethod {
+  const hasSecret = textMember(answer, "client_secret") !== undefined;
+  const method = textMember(answer, "token_endpoint_auth_method");
+  if (method !== undefined && isKnownMethod(method) && (method === "none" || hasSecret)) return method;
+  return hasSecret ? chooseSecretMethod(authorizationServer.token_endpoint_auth_methods_supported) : "none";
+}
+
+/** What the server registered, which may differ from what was asked for (RFC 7591 section 3.2.1). */
+export function registeredClient(
+  answer: JsonObject,
+  request: DynamicRegistrationRequest,
+  authorizationServer: AuthorizationServerMetadata,
+): OAuthClient {
+  const clientSecret = textMember(answer, "client_secret");
+  const accessToken = textMember(answer, "registration_access_token");
+  const registrationUri = textMember(answer, "registration_client_uri");
+  const expiresAt = answer["client_secret_expires_at"];
+  return {
+    issuer: authorizationServer.issuer,
+    clientId: textMember(answer, "client_id") ?? "",
+    how: "dynamic",
+    authenticationMethod: registeredMethod(answer, authorizationServer),
+    redirectUris: textsMember(answer, "redirect_uris") ?? [request.redirectUri],
+    ...(request.scope !== undefined && { registeredScope: request.scope }),
+    ...(clientSecret !== undefined && { clientSecret: new Secret(clientSecret) }),
+    ...(accessToken !== undefined && { registrationAccessToken: new Secret(accessToken) }),
+    ...(registrationUri !== undefined && { registrationUri }),
+    ...(typeof expiresAt === "number" && expiresAt > 0 && { secretExpiresAt: expiresAt * 1000 }),
+  };
+}
+
+/**
+ * Registers a client (RFC 7591), at most twice: a server that refuses the metadata is asked once more with less of it.
+ *
+ * @throws `registration_failed`; for a refused redirect URI the message says what to change.
+ */
+export async function registerDynamically(context: RegistrationContext, request: DynamicRegistrationRequest): Promise<OAuthClient> {
+  const { authorizationServer } = context;
+  const metadata = clientMetadataFor(request, authorizationServer);
+  try {
+    return registeredClient(await requestRegistration(context, metadata), request, authorizationServer);
+  } catch (error) {
+    if (!(error instanceof McpOAuthError)) throw error;
+    if (error.oauthError === "invalid_redirect_uri") throw redirectUriRefused(error, request, context);
+    if (error.oauthError !== "invalid_client_metadata") throw error;
+    const { scope: _scope, ...unlimited } = request;
+    return registeredClient(await requestRegistration(context, reducedMetadata(metadata)), unlimited, authorizationServer);
+  }
+}
+
+function redirectUriRefused(cause: McpOAuthError, { redirectUri }: DynamicRegistrationRequest, context: RegistrationContext): McpOAuthError {
+  const { issuer } = context.authorizationServer;
+  return new McpOAuthError(
+    "registration_failed",
+    `${issuer} refuses the redirect URI ${redirectUri}. Try another with the option redirect (for example ` +
+      '{ host: "localhost" } or a fixed port), or register a client with its operator and pass it in the option clients.',
+    { cause, server: context.server, issuer, oauthError: "invalid_redirect_uri" },
+  );
+}

@@ -1,0 +1,161 @@
+import type { Clock } from "../core/clock.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import type { EventHub } from "../core/events.ts";
+import type { Http } from "../core/http.ts";
+import { parseJsonObject } from "../core/json.ts";
+import { coversScope, unionOfScopes } from "../core/scope.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/oauth-client.ts";
+import type { TokenStore } from "../ports/token-store.ts";
+import { metadataDocumentClient, requireClientMetadataUrl } from "./client-metadata-document.ts";
+import { registerDynamically } from "./dynamic.ts";
+import { type PreRegisteredClient, preRegisteredClient, requirePreRegisteredClients } from "./pre-registered.ts";
+
+export interface ClientRegistryOptions {
+  readonly store: TokenStore;
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly events: EventHub;
+  readonly clientName: string;
+  readonly clients: readonly PreRegisteredClient[];
+  readonly clientMetadataUrl?: string;
+}
+
+export interface ClientQuery {
+  readonly server: string;
+  readonly authorizationServer: AuthorizationServerMetadata;
+  readonly redirectUri: string;
+  /** What the authorization request will ask for. */
+  readonly scope?: string;
+  /** What a registration should cover beside that, for later step-ups. */
+  readonly laterScope?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Where the dynamic client of an issuer is stored: credentials belong to the issuer that gave them. */
+function keyOf(issuer: string): string {
+  return `client/${issuer}`;
+}
+
+/**
+ * Obtains clients, in the order of the MCP specification: pre-registered, client ID metadata document, dynamic
+ * registration, and otherwise an error that says what the user can do. Dynamic clients are stored by issuer and shared
+ * by all servers of that issuer.
+ */
+export class ClientRegistry {
+  readonly #options: ClientRegistryOptions;
+  /** Dynamic clients that their servers are known to know, since we registered or used them in this process. */
+  readonly #proven = new Set<string>();
+
+  constructor(options: ClientRegistryOptions) {
+    requirePreRegisteredClients(options.clients);
+    if (options.clientMetadataUrl !== undefined) requireClientMetadataUrl(options.clientMetadataUrl);
+    this.#options = options;
+  }
+
+  /** The client that can be used without asking anybody, if there is one. */
+  async known(authorizationServer: AuthorizationServerMetadata): Promise<OAuthClient | undefined> {
+    const { clients, clientMetadataUrl } = this.#options;
+    return (
+      preRegisteredClient(clients, authorizationServer) ??
+      metadataDocumentClient(clientMetadataUrl, authorizationServer) ??
+      (await this.#stored(authorizationServer.issuer))
+    );
+  }
+
+  /**
+   * The client for an authorization request with this redirect URI; registers one where that is needed and possible.
+   *
+   * @throws `client_unavailable`, `client_mismatch`, `registration_failed`, and what the store throws.
+   */
+  async obtain(query: ClientQuery): Promise<OAuthClient> {
+    const known = await this.known(query.authorizationServer);
+    const client = known !== undefined && this.#serves(known, query) ? known : await this.#register(query);
+    this.#options.events.emit("client_obtained", {
+      server: query.server,
+      issuer: client.issuer,
+      how: client.how,
+      clientId: client.clientId,
+    });
+    return client;
+  }
+
+  /** Whether this process has seen the server accept the client. Clients that are not dynamic cannot be forgotten. */
+  isProven(client: OAuthClient): boolean {
+    return client.how !== "dynamic" || this.#proven.has(`${client.issuer} ${client.clientId}`);
+  }
+
+  /** Notes that the server has accepted the client. */
+  prove(client: OAuthClient): void {
+    this.#proven.add(`${client.issuer} ${client.clientId}`);
+  }
+
+  /** Drops a dynamic client that its server no longer knows, unless another has taken its place. */
+  async forget(client: OAuthClient, server: string): Promise<void> {
+    const { store, events } = this.#options;
+    this.#proven.delete(`${client.issuer} ${client.clientId}`);
+    const lock = await store.lock(keyOf(client.issuer));
+    try {
+      const stored = await this.#stored(client.issuer);
+      if (stored?.clientId === client.clientId) await store.delete(keyOf(client.issuer), lock);
+    } finally {
+      await lock.release();
+    }
+    events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
+  }
+
+  async #stored(issuer: string): Promise<OAuthClient | undefined> {
+    const record = await this.#options.store.get(keyOf(issuer));
+    const client = record === undefined ? undefined : clientFromRecord(parseJsonObject(record.value) ?? {});
+    if (client === undefined || client.issuer !== issuer) return undefined;
+    const ended = client.secretExpiresAt !== undefined && client.secretExpiresAt <= this.#options.clock.now();
+    return ended ? undefined : client;
+  }
+
+  /**
+   * Dynamic clients are used only with the very redirect URI they registered, since many servers compare the port too, and
+   * only for scopes that they registered.
+   */
+  #serves({ how, redirectUris, registeredScope }: OAuthClient, { redirectUri, scope }: ClientQuery): boolean {
+    if (how !== "dynamic") return true;
+    return redirectUris?.includes(redirectUri) === true && (registeredScope === undefined || coversScope(registeredScope, scope));
+  }
+
+  async #register(query: ClientQuery): Promise<OAuthClient> {
+    const { store, http, clock, clientName } = this.#options;
+    const { authorizationServer, server, redirectUri, signal } = query;
+    if (authorizationServer.registration_endpoint === undefined) throw this.#unavailable(query);
+    const withSignal = signal === undefined ? {} : { signal };
+    const lock = await store.lock(keyOf(authorizationServer.issuer), withSignal);
+    try {
+      const stored = await this.#stored(authorizationServer.issuer);
+      if (stored !== undefined && this.#serves(stored, query)) return stored;
+      const scope = unionOfScopes(stored?.registeredScope, query.laterScope, query.scope);
+      const client = await registerDynamically(
+        { http, clock, server, authorizationServer, ...withSignal },
+        { clientName, redirectUri, ...(scope !== undefined && { scope }) },
+      );
+      await store.set(keyOf(client.issuer), JSON.stringify(clientToRecord(client)), lock);
+      this.prove(client);
+      return client;
+    } finally {
+      await lock.release();
+    }
+  }
+
+  #unavailable({ authorizationServer, server }: ClientQuery): McpOAuthError {
+    const { issuer } = authorizationServer;
+    const { clients } = this.#options;
+    const details = { server, issuer };
+    const advice = `Register a client with the operator of ${issuer} and pass it: clients: [{ issuer: "${issuer}", clientId: "…" }].`;
+    if (clients.length === 0) {
+      return new McpOAuthError("client_unavailable", `${issuer} offers no way to register a client by itself. ${advice}`, details);
+    }
+    const configured = clients.map((client) => client.issuer).join(", ");
+    return new McpOAuthError(
+      "client_mismatch",
+      `${server} signs in at ${issuer}, but the configured clients belong to ${configured}, and they are not tried elsewhere. ${advice}`,
+      details,
+    );
+  }
+}

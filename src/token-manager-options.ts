@@ -1,0 +1,82 @@
+import type { NarrowScope } from "./authorization/scope.ts";
+import type { Clock } from "./core/clock.ts";
+import { McpOAuthError } from "./core/errors.ts";
+import type { AuthorizationServerChoice } from "./discovery/discover.ts";
+import type { OpenBrowser } from "./ports/browser.ts";
+import type { PromptForRedirect } from "./ports/prompt.ts";
+import type { RedirectOptions, RedirectReceiver } from "./ports/redirect-receiver.ts";
+import type { TokenStore } from "./ports/token-store.ts";
+import type { PreRegisteredClient } from "./registration/pre-registered.ts";
+
+/** Options of a {@link TokenManager}. Only `clientName` is required. */
+export interface TokenManagerOptions {
+  /** The host application's name, shown on consent pages and on the page at the end of a sign-in. */
+  clientName: string;
+  /**
+   * Where tokens are kept. Default `"auto"`: the OS keychain; where there is none, the encrypted file, if there is a key
+   * for it; else memory only. The event `store_selected` says which, and why.
+   */
+  store?: "auto" | "keychain" | "encrypted-file" | "memory" | TokenStore;
+  /** Brings the authorization URL before the user. Default: the system's browser, by the package `open`. */
+  openBrowser?: OpenBrowser;
+  /**
+   * Shows the authorization URL where no browser can be opened, and takes the address that the user pastes back.
+   * Default: none; `terminalPrompt()` asks in a terminal.
+   */
+  prompt?: PromptForRedirect;
+  /** The redirect URI. Default: a free port on 127.0.0.1, path `/callback`. */
+  redirect?: RedirectOptions;
+  /** Receives authorization responses. Default: a listener on loopback. */
+  redirectReceiver?: RedirectReceiver;
+  /** Clients that were registered by hand, one for each issuer. Default: none. */
+  clients?: readonly PreRegisteredClient[];
+  /** The URL of the client ID metadata document that describes this client. Default: none. */
+  clientMetadataUrl?: string;
+  /** Whether a person can be asked. `false`: never a browser, `interaction_required` instead. Default `true`. */
+  interactive?: boolean;
+  /** The account to use where a call names none. Default `"default"`. */
+  account?: string;
+  /** The share of a token's lifetime after which it is refreshed, above 0 and up to 1. Default 0.8. */
+  refreshAt?: number;
+  /** For MCP and OAuth requests alike, when the host has its own. Default: the global `fetch`. */
+  fetch?: typeof fetch;
+  /** How long a person has to finish a sign-in, in milliseconds. Default 300,000. */
+  signInTimeoutMs?: number;
+  /** How long a request to an authorization server may take, in milliseconds. Default 30,000. */
+  requestTimeoutMs?: number;
+  /** Answers when a server names several authorization servers. Default: the first with credentials, else the first. */
+  chooseAuthorizationServer?: (choice: AuthorizationServerChoice) => string | Promise<string>;
+  /** Asks for less than the servers suggest. Default: all that they suggest. */
+  narrowScope?: NarrowScope;
+  /**
+   * How closely the resource named by a server's metadata must match its URL. `"prefix"` (default): the URL itself or a
+   * parent path of the same origin. `"exact"`: only what RFC 9728 section 3.3 allows.
+   */
+  resourceMatch?: "prefix" | "exact";
+  /** Accepts resource identifiers that the rule refuses, such as `api://` ones. Default: none is accepted. */
+  acceptResource?: (question: { server: string; resource: string }) => boolean | Promise<boolean>;
+  /** Whether servers of MCP 2025-03-26, without protected resource metadata, are supported. Default `true`. */
+  legacyFallback?: boolean;
+  /** Where the time comes from; for tests. Default: the machine's clock. */
+  clock?: Clock;
+}
+
+/**
+ * Checks what can be checked before anything happens.
+ *
+ * @throws `invalid_argument`.
+ */
+export function requireOptions(options: TokenManagerOptions): void {
+  const invalid = (problem: string): McpOAuthError => new McpOAuthError("invalid_argument", `TokenManager: ${problem}.`);
+  if (typeof options !== "object" || options === null) throw invalid('options are needed, at least { clientName: "…" }');
+  const { clientName, refreshAt = 0.8, account = "default", signInTimeoutMs = 1, requestTimeoutMs = 1, store = "auto" } = options;
+  if (typeof clientName !== "string" || clientName.trim() === "") throw invalid("clientName must be a text that is not empty");
+  if (!(refreshAt > 0 && refreshAt <= 1)) throw invalid("refreshAt must be above 0 and at most 1");
+  if (typeof account !== "string" || account === "") throw invalid("account must be a text that is not empty");
+  if (!(signInTimeoutMs > 0) || !(requestTimeoutMs > 0)) throw invalid("timeouts must be above 0");
+  const named = ["auto", "keychain", "encrypted-file", "memory"];
+  const isStore = typeof store === "object" && typeof store.get === "function" && typeof store.lock === "function";
+  if (!isStore && !named.includes(store as string)) {
+    throw invalid(`store must be one of ${named.map((name) => `"${name}"`).join(", ")}, or a TokenStore`);
+  }
+}

@@ -1,0 +1,313 @@
+import { openInBrowser } from "./adapters/browser.ts";
+import { chooseStore } from "./adapters/choose-store.ts";
+import { loopbackReceiver } from "./adapters/loopback/receiver.ts";
+import { type SdkBearerProvider, bearerProvider } from "./attach/bearer-provider.ts";
+import { authorizedFetch } from "./attach/fetch.ts";
+import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
+import { type Clock, systemClock } from "./core/clock.ts";
+import { McpOAuthError } from "./core/errors.ts";
+import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "./core/events.ts";
+import { type Fetch, Http } from "./core/http.ts";
+import type { Secret } from "./core/secret.ts";
+import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
+import { MetadataCache } from "./discovery/cache.ts";
+import type { FlowContext, SignInFlow } from "./flow/context.ts";
+import { ServerSession } from "./flow/run.ts";
+import { SignInDesk } from "./flow/sign-in-desk.ts";
+import { type SignOutResult, signOutSession } from "./flow/sign-out.ts";
+import { type SessionStatus, statusOf } from "./flow/status.ts";
+import type { TokenStore } from "./ports/token-store.ts";
+import { ClientRegistry } from "./registration/registry.ts";
+import { requireOptions, type TokenManagerOptions } from "./token-manager-options.ts";
+import { TokenCoordinator } from "./tokens/coordinator.ts";
+import type { Credential, SessionKey } from "./tokens/credential.ts";
+
+/** Names an account, for calls that may concern one of several on the same server. */
+export interface AccountOptions {
+  /** Default: the token manager's `account`. */
+  account?: string;
+}
+
+/** Options of {@link TokenManager.get}. */
+export interface GetOptions extends AccountOptions {
+  /** The least remaining lifetime of the token, in seconds. Default 0. */
+  minTtlSeconds?: number;
+  /** Ends the waiting; a refresh or sign-in that others share goes on. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@link TokenManager.signIn}. */
+export interface SignInOptions extends AccountOptions {
+  /**
+   * How the user takes part. `"auto"` (default): the browser, and the prompt where none can be opened. `"browser"`: only
+   * the browser. `"paste"`: only the prompt.
+   */
+  flow?: SignInFlow;
+  /** Scopes to ask for, separated by spaces. Default: what the server asks for. */
+  scope?: string;
+  /** Ends the sign-in, unless others wait for it too. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@link TokenManager.signOut}. */
+export interface SignOutOptions extends AccountOptions {
+  /** All sessions, or with a URL all accounts on that server. */
+  all?: boolean;
+  signal?: AbortSignal;
+}
+
+/** An access token and what is known about it. */
+export interface TokenResult {
+  /** `reveal()` gives the text; everything else prints `[redacted]`. */
+  readonly accessToken: Secret;
+  readonly tokenType: "Bearer" | "DPoP";
+  /** Milliseconds since the epoch; absent when the server did not say. */
+  readonly expiresAt?: number;
+  /** The granted scopes, separated by spaces. */
+  readonly scope?: string;
+  readonly issuer: string;
+}
+
+function tokenResult({ accessToken, tokenType, expiresAt, scope, issuer }: Credential): TokenResult {
+  return {
+    accessToken,
+    tokenType,
+    issuer,
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(scope !== undefined && { scope }),
+  };
+}
+
+/**
+ * Signs in to protected MCP servers, keeps their tokens, refreshes each exactly once however many ask, and puts them on
+ * requests.
+ *
+ * ```ts
+ * const tokens = new TokenManager({ clientName: "Acme Agent" });
+ * const transport = new StreamableHTTPClientTransport(url, { fetch: tokens.fetch(url) });
+ * await client.connect(transport);
+ * ```
+ *
+ * Everything a server asks for happens inside the request that met it: from the 401 (RFC 6750 section 3) over discovery
+ * (RFC 9728, RFC 8414), a client (RFC 7591) and the user's sign-in (OAuth 2.1 with PKCE) to the answer.
+ */
+export class TokenManager {
+  readonly #account: string;
+  readonly #clientName: string;
+  readonly #clock: Clock;
+  readonly #fetch: Fetch;
+  readonly #events: EventHub;
+  readonly #store: TokenStore;
+  readonly #context: FlowContext;
+  readonly #desk = new SignInDesk();
+  readonly #sessions = new Map<string, ServerSession>();
+  #closed = false;
+
+  /** @throws `invalid_argument` or `invalid_configuration` for options that cannot be used. */
+  constructor(options: TokenManagerOptions) {
+    requireOptions(options);
+    this.#clientName = options.clientName;
+    this.#account = options.account ?? "default";
+    this.#clock = options.clock ?? systemClock;
+    // Looked up at each call, so that a fetch which the host replaces later is used.
+    this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#events = new EventHub(this.#clock);
+    this.#store = chooseStore({
+      store: options.store ?? "auto",
+      onSelected: (selected) => this.#events.emit("store_selected", selected),
+    });
+    this.#context = this.#wire(options);
+  }
+
+  /**
+   * A `fetch` for one MCP server, to be handed to any SDK transport. It adds the token to requests to that server's URL
+   * and below it, and to no others; a 401 is answered by a refresh or a sign-in, a 403 `insufficient_scope` by a step-up,
+   * and the request is then sent once more.
+   *
+   * The returned function throws {@link McpOAuthError}s; through an SDK, `findMcpOAuthError` finds them.
+   *
+   * @param url the MCP server's URL.
+   * @throws `invalid_argument`, `insecure_url`.
+   */
+  fetch(url: string | URL, options: AccountOptions = {}): typeof fetch {
+    return authorizedFetch({ fetch: this.#fetch, session: this.#session(url, options) });
+  }
+
+  /**
+   * An `OAuthClientProvider` for both MCP SDKs, for frameworks that take only that. The sign-in completes inside
+   * `client.connect()`: call no `finishAuth`, build no second transport.
+   *
+   * Prefer {@link TokenManager.fetch} where you can: with the first SDK version a provider does not learn which scopes a
+   * 403 asks for, and asks for all that the server supports.
+   *
+   * @throws `invalid_argument`, `insecure_url`.
+   */
+  authProvider(url: string | URL, options: AccountOptions = {}): SdkOAuthProvider {
+    return oauthProvider(this.#session(url, options), this.#clientName, () => this.#clock.now());
+  }
+
+  /**
+   * The small `AuthProvider` of the second SDK version: `token` and `onUnauthorized`. It cannot step up scopes, because the
+   * SDK does not hand it 403 answers.
+   *
+   * @throws `invalid_argument`, `insecure_url`.
+   */
+  bearerProvider(url: string | URL, options: AccountOptions = {}): SdkBearerProvider {
+    return bearerProvider(this.#session(url, options));
+  }
+
+  /**
+   * A valid access token for an MCP server: from memory when it is fresh, else refreshed, else by a sign-in.
+   *
+   * @throws `interaction_required`, `sign_in_required`, `refresh_failed`, `store_unreadable`, `aborted`, and all that
+   * {@link TokenManager.signIn} throws.
+   */
+  async get(url: string | URL, options: GetOptions = {}): Promise<TokenResult> {
+    const { minTtlSeconds = 0, signal } = options;
+    const session = this.#session(url, options);
+    return tokenResult(await session.credential({ minTtlMs: minTtlSeconds * 1000, ...(signal !== undefined && { signal }) }));
+  }
+
+  /**
+   * Signs in now, whether or not there is a session, and keeps the result.
+   *
+   * @throws `interaction_required`, `discovery_failed`, `resource_mismatch`, `issuer_mismatch`, `pkce_unsupported`,
+   * `client_unavailable`, `client_mismatch`, `registration_failed`, `redirect_unavailable`, `browser_unavailable`,
+   * `authorization_denied`, `authorization_failed`, `invalid_authorization_response`, `token_request_failed`,
+   * `invalid_response`, `insecure_url`, `network_failed`, `timeout`, `aborted`, `store_failed`.
+   */
+  async signIn(url: string | URL, options: SignInOptions = {}): Promise<TokenResult> {
+    return tokenResult(await this.#session(url, options).signIn(options));
+  }
+
+  /**
+   * Ends sessions: revokes the refresh token, then the access token (RFC 7009), and removes the local copy in any case.
+   *
+   * @param url the MCP server; left out together with `all: true`, every session.
+   * @returns what became of each session.
+   * @throws `invalid_argument` without a URL and without `all`; `store_failed` when a local copy could not be removed.
+   */
+  async signOut(url?: string | URL, options: SignOutOptions = {}): Promise<SignOutResult[]> {
+    this.#requireOpen();
+    const keys = await this.#keysToSignOut(url, options);
+    const results: SignOutResult[] = [];
+    for (const key of keys) results.push(await signOutSession(this.#context, key, options.signal));
+    return results;
+  }
+
+  /**
+   * All sessions in the store, without their tokens.
+   *
+   * @throws `store_unreadable`, `store_unavailable`.
+   */
+  async status(): Promise<SessionStatus[]> {
+    this.#requireOpen();
+    const keys = await this.#context.coordinator.list();
+    return Promise.all(keys.map((key) => statusOf(this.#context, key)));
+  }
+
+  /**
+   * Listens to events of one name, or of all (`"*"`). No event carries a secret; a listener that throws disturbs nothing.
+   *
+   * @returns a function that removes the listener.
+   */
+  on<Name extends McpOAuthEventName>(name: Name | "*", listener: (event: McpOAuthEvent<Name>) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /**
+   * Ends sign-ins under way, waits for refreshes under way, and lets go of timers and of the store. Sessions stay stored.
+   * Calling it again does nothing.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#desk.close();
+    await this.#context.coordinator.close();
+    await this.#store.close?.();
+  }
+
+  #session(url: string | URL, { account = this.#account }: AccountOptions): ServerSession {
+    this.#requireOpen();
+    const name = `${account}\n${String(url)}`;
+    const known = this.#sessions.get(name);
+    if (known !== undefined) return known;
+    if (typeof account !== "string" || account === "") {
+      throw new McpOAuthError("invalid_argument", "account must be a text that is not empty.");
+    }
+    const server = canonicalServerUrl(url);
+    requireSecureUrl(server, "The MCP server's URL", { server });
+    const canonicalName = `${account}\n${server}`;
+    const session = this.#sessions.get(canonicalName) ?? new ServerSession(this.#context, { server, account }, this.#desk);
+    this.#sessions.set(canonicalName, session);
+    this.#sessions.set(name, session);
+    return session;
+  }
+
+  async #keysToSignOut(url: string | URL | undefined, { account = this.#account, all = false }: SignOutOptions): Promise<SessionKey[]> {
+    if (url === undefined && !all) {
+      throw new McpOAuthError("invalid_argument", "signOut needs the URL of an MCP server, or { all: true } for every session.");
+    }
+    const server = url === undefined ? undefined : canonicalServerUrl(url);
+    if (server !== undefined && !all) return [{ server, account }];
+    const keys = await this.#context.coordinator.list();
+    return keys.filter((key) => server === undefined || key.server === server);
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new McpOAuthError("closed", "This token manager has been closed. Make a new one.");
+  }
+
+  /** The Node preset: which adapter stands behind which port. */
+  #wire(options: TokenManagerOptions): FlowContext {
+    const clock = this.#clock;
+    const events = this.#events;
+    const store = this.#store;
+    const http = new Http({
+      fetch: this.#fetch,
+      clock,
+      ...(options.requestTimeoutMs !== undefined && { timeoutMs: options.requestTimeoutMs }),
+    });
+    const registry = new ClientRegistry({
+      store,
+      http,
+      clock,
+      events,
+      clientName: options.clientName,
+      clients: options.clients ?? [],
+      ...(options.clientMetadataUrl !== undefined && { clientMetadataUrl: options.clientMetadataUrl }),
+    });
+    const coordinator = new TokenCoordinator({
+      store,
+      clock,
+      http,
+      events,
+      refreshAt: options.refreshAt ?? 0.8,
+      onClientForgotten: (client, server) => registry.forget(client, server),
+    });
+    const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
+    return {
+      clientName: options.clientName,
+      clock,
+      http,
+      events,
+      store,
+      registry,
+      coordinator,
+      metadataCache: new MetadataCache(clock),
+      discoveryPolicy: {
+        ...(chooseAuthorizationServer !== undefined && { chooseAuthorizationServer }),
+        ...(resourceMatch !== undefined && { resourceMatch }),
+        ...(acceptResource !== undefined && { acceptResource }),
+        ...(legacyFallback !== undefined && { legacyFallback }),
+      },
+      receiver: options.redirectReceiver ?? loopbackReceiver({ clock }),
+      redirect: options.redirect ?? {},
+      openBrowser: options.openBrowser ?? openInBrowser,
+      prompt: options.prompt,
+      interactive: options.interactive ?? true,
+      signInTimeoutMs: options.signInTimeoutMs ?? 300_000,
+      narrowScope: options.narrowScope,
+    };
+  }
+}

@@ -1,0 +1,78 @@
+import type { Secret } from "../core/secret.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { OAuthClient } from "../endpoint/oauth-client.ts";
+
+/**
+ * What one sign-in gave: tokens for one resource from one issuer, with the client they belong to and all that a refresh
+ * needs, so that nothing has to be looked up again after a restart. Times are milliseconds since the epoch.
+ */
+export interface Credential {
+  readonly issuer: string;
+  readonly resource: string;
+  readonly client: OAuthClient;
+  readonly authorizationServer: AuthorizationServerMetadata;
+  readonly accessToken: Secret;
+  readonly tokenType: "Bearer" | "DPoP";
+  readonly refreshToken?: Secret;
+  /** When the access token was received. */
+  readonly issuedAt: number;
+  /** Absent when the server did not say: the token is used until it is refused. */
+  readonly expiresAt?: number;
+  /** What was granted. */
+  readonly scope?: string;
+  /** What was asked for. */
+  readonly requestedScope?: string;
+  /** The flow of the sign-in. */
+  readonly flow: string;
+  /** When the user (or the machine) signed in. */
+  readonly signedInAt: number;
+}
+
+/** A refresh that was sent and whose outcome has not been written yet. */
+export interface RefreshJournal {
+  readonly sentAt: number;
+  /** When requests were sent to the token endpoint in the last minute, for the breaker. */
+  readonly recent: readonly number[];
+}
+
+/** Everything stored about one account on one MCP server. Issuers are kept apart: what one gave, no other sees. */
+export interface SessionRecord {
+  readonly server: string;
+  readonly account: string;
+  /** The issuer whose credential is in use. */
+  readonly activeIssuer?: string;
+  readonly credentials: Readonly<Record<string, Credential>>;
+  /** The union of what was asked for in all sign-ins; a later one must not ask for less (MCP 2026-07-28, step-up). */
+  readonly requestedScope?: string;
+  readonly journal?: RefreshJournal;
+}
+
+/** Names one account on one MCP server. */
+export interface SessionKey {
+  readonly server: string;
+  readonly account: string;
+}
+
+const PREFIX = "session/";
+
+/** The store key of a session. */
+export function storeKey({ server, account }: SessionKey): string {
+  return `${PREFIX}${encodeURIComponent(account)}/${server}`;
+}
+
+/** The reverse of {@link storeKey}; `undefined` for keys of other kinds. */
+export function parseStoreKey(key: string): SessionKey | undefined {
+  if (!key.startsWith(PREFIX)) return undefined;
+  const slash = key.indexOf("/", PREFIX.length);
+  if (slash === -1) return undefined;
+  try {
+    return { account: decodeURIComponent(key.slice(PREFIX.length, slash)), server: key.slice(slash + 1) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The credential in use. */
+export function activeCredential(record: SessionRecord | undefined): Credential | undefined {
+  return record?.activeIssuer === undefined ? undefined : record.credentials[record.activeIssuer];
+}

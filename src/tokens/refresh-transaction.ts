@@ -1,0 +1,158 @@
+import type { Clock } from "../core/clock.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import type { Http } from "../core/http.ts";
+import type { Secret } from "../core/secret.ts";
+import type { OAuthClient } from "../endpoint/oauth-client.ts";
+import type { LockHandle, TokenStore } from "../ports/token-store.ts";
+import { activeCredential, type Credential, type SessionRecord } from "./credential.ts";
+import { freshnessOf, momentsOf } from "./freshness.ts";
+import { refreshCredential } from "./refresh.ts";
+import { parseSession, serializeSession } from "./session-record.ts";
+
+/** The steps of the transaction, in their order, for tests that kill the process at each of them. */
+export type RefreshStep = "locked" | "read" | "journaled" | "answered" | "persisted" | "released";
+
+export interface RefreshContext {
+  readonly store: TokenStore;
+  readonly clock: Clock;
+  readonly http: Http;
+  readonly refreshAt: number;
+  /** Called when the server no longer knows a dynamic client. */
+  readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
+  readonly onStep?: (step: RefreshStep) => void | Promise<void>;
+}
+
+export interface RefreshOrder {
+  readonly key: string;
+  /** The access token that is due, expired or refused: if the store has another one, somebody was faster. */
+  readonly stale: Secret;
+}
+
+export interface RefreshOutcome {
+  readonly how: "adopted" | "refreshed";
+  readonly record: SessionRecord;
+  readonly rotated: boolean;
+}
+
+/** A rotated token that could not be written: it is kept in memory until it can be. */
+export class UnwrittenRecordError extends Error {
+  readonly record: SessionRecord;
+  readonly error: McpOAuthError;
+
+  constructor(record: SessionRecord, error: McpOAuthError) {
+    super(error.message, { cause: error });
+    this.record = record;
+    this.error = error;
+  }
+}
+
+const BREAKER_WINDOW_MS = 60_000;
+const MOST_REQUESTS_PER_WINDOW = 10;
+
+/** The journal for a request that is about to be sent, or an error when too many were sent in the last minute. */
+function nextJournal(record: SessionRecord, issuer: string, nowMs: number): SessionRecord["journal"] & object {
+  const recent = (record.journal?.recent ?? []).filter((at) => at > nowMs - BREAKER_WINDOW_MS && at <= nowMs);
+  const [oldest] = recent;
+  if (oldest === undefined || recent.length < MOST_REQUESTS_PER_WINDOW) return { sentAt: nowMs, recent: [...recent, nowMs] };
+  throw new McpOAuthError(
+    "refresh_failed",
+    `The token for ${record.server} was refreshed ${recent.length} times within a minute, so refreshing pauses. ` +
+      "The server seems to refuse fresh tokens; report it to its operator.",
+    { server: record.server, issuer, retryAfterMs: Math.max(oldest + BREAKER_WINDOW_MS - nowMs, 1000) },
+  );
+}
+
+function withCredential(record: SessionRecord, credential: Credential): SessionRecord {
+  return { ...record, credentials: { ...record.credentials, [credential.issuer]: credential } };
+}
+
+async function readSession(store: TokenStore, key: string): Promise<SessionRecord | undefined> {
+  const stored = await store.get(key);
+  return stored === undefined ? undefined : parseSession(stored.value, store.kind);
+}
+
+/** Ends a session whose refresh token the server has refused for good; what else is known of the server stays. */
+async function endSession(context: RefreshContext, key: string, sent: Credential, lock: LockHandle): Promise<void> {
+  const record = await readSession(context.store, key);
+  const current = record?.credentials[sent.issuer];
+  // Only the token that is still the stored one may end it: the loser of a race must not wipe the winner's tokens.
+  if (record === undefined || current?.refreshToken?.reveal() !== sent.refreshToken?.reveal()) return;
+  const { [sent.issuer]: _ended, ...credentials } = record.credentials;
+  const { activeIssuer: _active, journal: _journal, ...kept } = record;
+  await context.store.set(key, serializeSession({ ...kept, credentials }), lock);
+}
+
+type Refreshable = Credential & { readonly refreshToken: Secret };
+
+function isRefreshable(credential: Credential): credential is Refreshable {
+  return credential.refreshToken !== undefined;
+}
+
+async function sendRefresh(context: RefreshContext, server: string, credential: Refreshable, key: string, lock: LockHandle): Promise<Credential> {
+  const { issuer } = credential;
+  try {
+    return await refreshCredential({ ...context, server }, credential);
+  } catch (error) {
+    if (!(error instanceof McpOAuthError) || error.code !== "token_request_failed") throw error;
+    const over = (reason: string): McpOAuthError =>
+      new McpOAuthError("sign_in_required", `The session at ${server} has ended: ${reason}. Sign in again.`, { server, issuer, cause: error });
+    if (error.oauthError === "invalid_grant") {
+      await endSession(context, key, credential, lock);
+      throw over(`${issuer} no longer accepts its refresh token`);
+    }
+    if (error.oauthError === "invalid_client" && credential.client.how === "dynamic") {
+      await context.onClientForgotten(credential.client, server);
+      throw over(`${issuer} no longer knows the client that it was made with`);
+    }
+    throw error;
+  }
+}
+
+/**
+ * One refresh as a transaction: take the lock, re-read, adopt what somebody else got, journal, send, write, release. Only
+ * then may the caller hand out the result.
+ *
+ * @throws `sign_in_required` when the session is over or gone; {@link UnwrittenRecordError} when tokens were received and
+ * could not be written; otherwise what the request and the store throw. Nothing is deleted for a fault that may pass.
+ */
+export async function refreshTransaction(context: RefreshContext, order: RefreshOrder): Promise<RefreshOutcome> {
+  const { store, clock, refreshAt } = context;
+  const { key, stale } = order;
+  const step = async (name: RefreshStep): Promise<void> => context.onStep?.(name);
+  const lock = await store.lock(key);
+  try {
+    await step("locked");
+    const record = await readSession(store, key);
+    await step("read");
+    const credential = activeCredential(record);
+    if (record === undefined || credential === undefined) {
+      throw new McpOAuthError("sign_in_required", "The session has been signed out or has ended elsewhere. Sign in again.");
+    }
+    const freshness = freshnessOf(momentsOf(credential, refreshAt), clock.now());
+    if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") {
+      return { how: "adopted", record, rotated: false };
+    }
+    if (!isRefreshable(credential)) {
+      const message = `The session at ${record.server} has expired and has no refresh token. Sign in again.`;
+      throw new McpOAuthError("sign_in_required", message, { server: record.server, issuer: credential.issuer });
+    }
+    const journal = nextJournal(record, credential.issuer, clock.now());
+    await store.set(key, serializeSession({ ...record, journal }), lock);
+    await step("journaled");
+    const refreshed = await sendRefresh(context, record.server, credential, key, lock);
+    await step("answered");
+    const next = withCredential({ ...record, journal }, refreshed);
+    await store.set(key, serializeSession(next), lock).catch((error: unknown) => {
+      throw new UnwrittenRecordError(next, error instanceof McpOAuthError ? error : storeFailed(store, error));
+    });
+    await step("persisted");
+    return { how: "refreshed", record: next, rotated: refreshed.refreshToken?.reveal() !== credential.refreshToken?.reveal() };
+  } finally {
+    await lock.release();
+    await step("released");
+  }
+}
+
+function storeFailed(store: TokenStore, cause: unknown): McpOAuthError {
+  return new McpOAuthError("store_failed", `The ${store.kind} store could not write a session. See cause; nothing was removed.`, { cause });
+}

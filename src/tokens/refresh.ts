@@ -1,0 +1,41 @@
+import type { Clock } from "../core/clock.ts";
+import type { Http } from "../core/http.ts";
+import type { Secret } from "../core/secret.ts";
+import { requestToken, type TokenResponse } from "../endpoint/token-request.ts";
+import type { Credential } from "./credential.ts";
+
+/** The absolute end of a lifetime that starts now. */
+export function expiryOf(response: TokenResponse, nowMs: number): { expiresAt?: number } {
+  return response.expiresInSeconds === undefined ? {} : { expiresAt: nowMs + response.expiresInSeconds * 1000 };
+}
+
+/**
+ * Asks the issuing authorization server, as the client that the refresh token belongs to, for new tokens (RFC 6749
+ * section 6).
+ *
+ * @returns the credential with the new tokens; the old refresh token stays where the answer has none.
+ * @throws what {@link requestToken} throws.
+ */
+export async function refreshCredential(
+  context: { readonly http: Http; readonly clock: Clock; readonly server: string },
+  credential: Credential & { readonly refreshToken: Secret },
+): Promise<Credential> {
+  const { client, authorizationServer, refreshToken, resource, expiresAt: _expiry, ...kept } = credential;
+  const response = await requestToken(
+    { ...context, authorizationServer, client },
+    { type: "refresh_token", parameters: { refresh_token: refreshToken.reveal(), resource }, secrets: [refreshToken] },
+  );
+  const nowMs = context.clock.now();
+  return {
+    ...kept,
+    client,
+    authorizationServer,
+    resource,
+    accessToken: response.accessToken,
+    tokenType: response.tokenType,
+    refreshToken: response.refreshToken ?? refreshToken,
+    issuedAt: nowMs,
+    ...expiryOf(response, nowMs),
+    ...(response.scope !== undefined && { scope: response.scope }),
+  };
+}

@@ -1,0 +1,118 @@
+import { McpOAuthError } from "../core/errors.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "../core/json.ts";
+import { Secret } from "../core/secret.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { clientFromRecord, clientToRecord } from "../endpoint/oauth-client.ts";
+import type { Credential, RefreshJournal, SessionRecord } from "./credential.ts";
+
+const VERSION = 1;
+
+/** The members of authorization server metadata that a refresh, a revocation or a later sign-in needs. */
+const KEPT_METADATA = [
+  "issuer",
+  "token_endpoint",
+  "revocation_endpoint",
+  "token_endpoint_auth_methods_supported",
+  "token_endpoint_auth_signing_alg_values_supported",
+  "revocation_endpoint_auth_methods_supported",
+  "dpop_signing_alg_values_supported",
+] as const;
+
+function metadataToRecord(metadata: AuthorizationServerMetadata): JsonObject {
+  return Object.fromEntries(KEPT_METADATA.map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined));
+}
+
+/** A session as text, for a {@link TokenStore} only: it has secrets in the clear. */
+export function serializeSession(record: SessionRecord): string {
+  const credentials = Object.values(record.credentials).map((credential) => ({
+    ...credential,
+    client: clientToRecord(credential.client),
+    authorizationServer: metadataToRecord(credential.authorizationServer),
+    accessToken: credential.accessToken.reveal(),
+    refreshToken: credential.refreshToken?.reveal(),
+  }));
+  return JSON.stringify({ ...record, version: VERSION, credentials });
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function finite(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+function parseCredential(value: unknown): Credential | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const client = isJsonObject(value["client"]) ? clientFromRecord(value["client"]) : undefined;
+  const authorizationServer = value["authorizationServer"];
+  const issuer = text(value["issuer"]);
+  const resource = text(value["resource"]);
+  const accessToken = text(value["accessToken"]);
+  const issuedAt = finite(value["issuedAt"]);
+  const tokenType = value["tokenType"];
+  if (client === undefined || !isJsonObject(authorizationServer) || authorizationServer["issuer"] !== issuer) return undefined;
+  if (issuer === undefined || client.issuer !== issuer || resource === undefined) return undefined;
+  if (accessToken === undefined || issuedAt === undefined) return undefined;
+  if (tokenType !== "Bearer" && tokenType !== "DPoP") return undefined;
+  const refreshToken = text(value["refreshToken"]);
+  const expiresAt = finite(value["expiresAt"]);
+  const scope = text(value["scope"]);
+  const requestedScope = text(value["requestedScope"]);
+  return {
+    issuer,
+    resource,
+    client,
+    authorizationServer: authorizationServer as unknown as AuthorizationServerMetadata,
+    accessToken: new Secret(accessToken),
+    tokenType,
+    issuedAt,
+    flow: text(value["flow"]) ?? "unknown",
+    signedInAt: finite(value["signedInAt"]) ?? issuedAt,
+    ...(refreshToken !== undefined && { refreshToken: new Secret(refreshToken) }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(scope !== undefined && { scope }),
+    ...(requestedScope !== undefined && { requestedScope }),
+  };
+}
+
+function parseJournal(value: unknown): RefreshJournal | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const sentAt = finite(value["sentAt"]);
+  const recent = Array.isArray(value["recent"]) ? value["recent"].filter((each) => finite(each) !== undefined) : [];
+  return sentAt === undefined ? undefined : { sentAt, recent };
+}
+
+/**
+ * Reads a stored session.
+ *
+ * @throws `store_unreadable` when the text is not a session of this version: it is never taken for absent.
+ */
+export function parseSession(value: string, store: string): SessionRecord {
+  const unreadable = (problem: string): McpOAuthError =>
+    new McpOAuthError(
+      "store_unreadable",
+      `A session in the ${store} store ${problem}. It was left as it is; sign out of the server to remove it, or update this package.`,
+    );
+  const record = parseJsonObject(value);
+  if (record === undefined) throw unreadable("is not a JSON object");
+  if (record["version"] !== VERSION) throw unreadable("was written by another version of this package");
+  const server = text(record["server"]);
+  const account = text(record["account"]);
+  const stored = record["credentials"];
+  if (server === undefined || account === undefined || !Array.isArray(stored)) throw unreadable("lacks its server, account or credentials");
+  const parsed = stored.map(parseCredential);
+  if (parsed.includes(undefined)) throw unreadable("has a credential that cannot be understood");
+  const credentials = parsed.filter((credential) => credential !== undefined);
+  const activeIssuer = text(record["activeIssuer"]);
+  const requestedScope = text(record["requestedScope"]);
+  const journal = parseJournal(record["journal"]);
+  return {
+    server,
+    account,
+    credentials: Object.fromEntries(credentials.map((credential) => [credential.issuer, credential])),
+    ...(activeIssuer !== undefined && { activeIssuer }),
+    ...(requestedScope !== undefined && { requestedScope }),
+    ...(journal !== undefined && { journal }),
+  };
+}
