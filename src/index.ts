@@ -1,7 +1,7 @@
 export { openInBrowser } from "./adapters/browser.ts";
-export { loopbackReceiver, type LoopbackReceiverOptions } from "./adapters/loopback/receiver.ts";
+export { type LoopbackReceiverOptions, loopbackReceiver } from "./adapters/loopback/receiver.ts";
 export { memoryStore } from "./adapters/memory-store.ts";
-export { terminalPrompt, type TerminalPromptOptions } from "./adapters/terminal.ts";
+export { type TerminalPromptOptions, terminalPrompt } from "./adapters/terminal.ts";
 export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
 export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
 export type { NarrowScope } from "./authorization/scope.ts";
@@ -10,10 +10,11 @@ export {
   findMcpOAuthError,
   McpOAuthError,
   type McpOAuthErrorCode,
-  mcpOAuthErrorCodes,
   type McpOAuthErrorDetails,
+  mcpOAuthErrorCodes,
 } from "./core/errors.ts";
 export type { EventBase, McpOAuthEvent, McpOAuthEventName, McpOAuthEvents } from "./core/events.ts";
+export type { Fetch } from "./core/http.ts";
 export { Secret } from "./core/secret.ts";
 export type { AuthorizationServerChoice } from "./discovery/discover.ts";
 export type { SignInFlow } from "./flow/context.ts";
@@ -21,7 +22,13 @@ export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
 export type { SessionStatus } from "./flow/status.ts";
 export type { OpenBrowser } from "./ports/browser.ts";
 export type { AuthorizationPrompt, PromptForRedirect } from "./ports/prompt.ts";
-export type { PendingRedirect, RedirectArrival, RedirectOptions, RedirectPage, RedirectReceiver } from "./ports/redirect-receiver.ts";
+export type {
+  PendingRedirect,
+  RedirectArrival,
+  RedirectOptions,
+  RedirectPage,
+  RedirectReceiver,
+} from "./ports/redirect-receiver.ts";
 export type { LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
 export type { PreRegisteredClient } from "./registration/pre-registered.ts";
 export {
@@ -33,3 +40,4 @@ export {
   type TokenResult,
 } from "./token-manager.ts";
 export type { TokenManagerOptions } from "./token-manager-options.ts";
+export type { SessionPolicy, SessionPolicyOption } from "./tokens/session-policy.ts";

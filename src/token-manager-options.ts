@@ -1,12 +1,14 @@
 import type { NarrowScope } from "./authorization/scope.ts";
 import type { Clock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
+import type { Fetch } from "./core/http.ts";
 import type { AuthorizationServerChoice } from "./discovery/discover.ts";
 import type { OpenBrowser } from "./ports/browser.ts";
 import type { PromptForRedirect } from "./ports/prompt.ts";
 import type { RedirectOptions, RedirectReceiver } from "./ports/redirect-receiver.ts";
 import type { TokenStore } from "./ports/token-store.ts";
 import type { PreRegisteredClient } from "./registration/pre-registered.ts";
+import type { SessionPolicyOption } from "./tokens/session-policy.ts";
 
 /** Options of a {@link TokenManager}. Only `clientName` is required. */
 export interface TokenManagerOptions {
@@ -39,7 +41,7 @@ export interface TokenManagerOptions {
   /** The share of a token's lifetime after which it is refreshed, above 0 and up to 1. Default 0.8. */
   refreshAt?: number;
   /** For MCP and OAuth requests alike, when the host has its own. Default: the global `fetch`. */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** How long a person has to finish a sign-in, in milliseconds. Default 300,000. */
   signInTimeoutMs?: number;
   /** How long a request to an authorization server may take, in milliseconds. Default 30,000. */
@@ -57,6 +59,8 @@ export interface TokenManagerOptions {
   acceptResource?: (question: { server: string; resource: string }) => boolean | Promise<boolean>;
   /** Whether servers of MCP 2025-03-26, without protected resource metadata, are supported. Default `true`. */
   legacyFallback?: boolean;
+  /** How long sessions may last, whatever their tokens say. Default: no limit beyond the tokens'. */
+  sessionPolicy?: SessionPolicyOption;
   /** Where the time comes from; for tests. Default: the machine's clock. */
   clock?: Clock;
 }
@@ -67,10 +71,20 @@ export interface TokenManagerOptions {
  * @throws `invalid_argument`.
  */
 export function requireOptions(options: TokenManagerOptions): void {
-  const invalid = (problem: string): McpOAuthError => new McpOAuthError("invalid_argument", `TokenManager: ${problem}.`);
-  if (typeof options !== "object" || options === null) throw invalid('options are needed, at least { clientName: "…" }');
-  const { clientName, refreshAt = 0.8, account = "default", signInTimeoutMs = 1, requestTimeoutMs = 1, store = "auto" } = options;
-  if (typeof clientName !== "string" || clientName.trim() === "") throw invalid("clientName must be a text that is not empty");
+  const invalid = (problem: string): McpOAuthError =>
+    new McpOAuthError("invalid_argument", `TokenManager: ${problem}.`);
+  if (typeof options !== "object" || options === null)
+    throw invalid('options are needed, at least { clientName: "…" }');
+  const {
+    clientName,
+    refreshAt = 0.8,
+    account = "default",
+    signInTimeoutMs = 1,
+    requestTimeoutMs = 1,
+    store = "auto",
+  } = options;
+  if (typeof clientName !== "string" || clientName.trim() === "")
+    throw invalid("clientName must be a text that is not empty");
   if (!(refreshAt > 0 && refreshAt <= 1)) throw invalid("refreshAt must be above 0 and at most 1");
   if (typeof account !== "string" || account === "") throw invalid("account must be a text that is not empty");
   if (!(signInTimeoutMs > 0) || !(requestTimeoutMs > 0)) throw invalid("timeouts must be above 0");

@@ -1,13 +1,13 @@
 import { openInBrowser } from "./adapters/browser.ts";
 import { chooseStore } from "./adapters/choose-store.ts";
 import { loopbackReceiver } from "./adapters/loopback/receiver.ts";
-import { type SdkBearerProvider, bearerProvider } from "./attach/bearer-provider.ts";
+import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider.ts";
 import { authorizedFetch } from "./attach/fetch.ts";
 import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "./core/events.ts";
-import { type Fetch, Http } from "./core/http.ts";
+import { type Fetch, Http, platformFetch } from "./core/http.ts";
 import type { Secret } from "./core/secret.ts";
 import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
 import { MetadataCache } from "./discovery/cache.ts";
@@ -109,8 +109,7 @@ export class TokenManager {
     this.#clientName = options.clientName;
     this.#account = options.account ?? "default";
     this.#clock = options.clock ?? systemClock;
-    // Looked up at each call, so that a fetch which the host replaces later is used.
-    this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#fetch = options.fetch ?? platformFetch;
     this.#events = new EventHub(this.#clock);
     this.#store = chooseStore({
       store: options.store ?? "auto",
@@ -129,7 +128,7 @@ export class TokenManager {
    * @param url the MCP server's URL.
    * @throws `invalid_argument`, `insecure_url`.
    */
-  fetch(url: string | URL, options: AccountOptions = {}): typeof fetch {
+  fetch(url: string | URL, options: AccountOptions = {}): Fetch {
     return authorizedFetch({ fetch: this.#fetch, session: this.#session(url, options) });
   }
 
@@ -165,7 +164,9 @@ export class TokenManager {
   async get(url: string | URL, options: GetOptions = {}): Promise<TokenResult> {
     const { minTtlSeconds = 0, signal } = options;
     const session = this.#session(url, options);
-    return tokenResult(await session.credential({ minTtlMs: minTtlSeconds * 1000, ...(signal !== undefined && { signal }) }));
+    return tokenResult(
+      await session.credential({ minTtlMs: minTtlSeconds * 1000, ...(signal !== undefined && { signal }) }),
+    );
   }
 
   /**
@@ -238,15 +239,22 @@ export class TokenManager {
     const server = canonicalServerUrl(url);
     requireSecureUrl(server, "The MCP server's URL", { server });
     const canonicalName = `${account}\n${server}`;
-    const session = this.#sessions.get(canonicalName) ?? new ServerSession(this.#context, { server, account }, this.#desk);
+    const session =
+      this.#sessions.get(canonicalName) ?? new ServerSession(this.#context, { server, account }, this.#desk);
     this.#sessions.set(canonicalName, session);
     this.#sessions.set(name, session);
     return session;
   }
 
-  async #keysToSignOut(url: string | URL | undefined, { account = this.#account, all = false }: SignOutOptions): Promise<SessionKey[]> {
+  async #keysToSignOut(
+    url: string | URL | undefined,
+    { account = this.#account, all = false }: SignOutOptions,
+  ): Promise<SessionKey[]> {
     if (url === undefined && !all) {
-      throw new McpOAuthError("invalid_argument", "signOut needs the URL of an MCP server, or { all: true } for every session.");
+      throw new McpOAuthError(
+        "invalid_argument",
+        "signOut needs the URL of an MCP server, or { all: true } for every session.",
+      );
     }
     const server = url === undefined ? undefined : canonicalServerUrl(url);
     if (server !== undefined && !all) return [{ server, account }];
@@ -283,6 +291,7 @@ export class TokenManager {
       http,
       events,
       refreshAt: options.refreshAt ?? 0.8,
+      ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
       onClientForgotten: (client, server) => registry.forget(client, server),
     });
     const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;

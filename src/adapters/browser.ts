@@ -41,13 +41,13 @@ function isSet(value: string | undefined): boolean {
 export function whyNoBrowser(surroundings: BrowserSurroundings = {}): string | undefined {
   const { environment = process.env, platform = process.platform } = surroundings;
   const isDesktopSystem = platform === "darwin" || platform === "win32";
-  const hasDisplay = isSet(environment["DISPLAY"]) || isSet(environment["WAYLAND_DISPLAY"]);
+  const hasDisplay = isSet(environment.DISPLAY) || isSet(environment.WAYLAND_DISPLAY);
   const isSsh = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].some((name) => isSet(environment[name]));
-  const isWsl = isSet(environment["WSL_DISTRO_NAME"]) || isSet(environment["WSL_INTEROP"]);
-  if (!isDesktopSystem && isSet(environment["BROWSER"])) {
-    return environment["BROWSER"] === "none" ? "the environment variable BROWSER is set to none" : undefined;
+  const isWsl = isSet(environment.WSL_DISTRO_NAME) || isSet(environment.WSL_INTEROP);
+  if (!isDesktopSystem && isSet(environment.BROWSER)) {
+    return environment.BROWSER === "none" ? "the environment variable BROWSER is set to none" : undefined;
   }
-  if (isSet(environment["CI"]) && !["0", "false"].includes(environment["CI"] ?? "")) return "this is a CI job";
+  if (isSet(environment.CI) && !["0", "false"].includes(environment.CI ?? "")) return "this is a CI job";
   if (isSsh && !hasDisplay) return "this is an SSH session, and a browser would open on the other machine";
   if (isDesktopSystem || isWsl || platform === "android" || hasDisplay) return undefined;
   return "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)";

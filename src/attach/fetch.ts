@@ -19,7 +19,8 @@ export interface AuthorizedFetchOptions {
 
 function withAuthorization(init: RequestInit, credential: Credential | undefined): RequestInit {
   const headers = new Headers(init.headers);
-  if (credential !== undefined) headers.set("authorization", `${credential.tokenType} ${credential.accessToken.reveal()}`);
+  if (credential !== undefined)
+    headers.set("authorization", `${credential.tokenType} ${credential.accessToken.reveal()}`);
   return { ...init, headers, redirect: "manual" };
 }
 
@@ -30,7 +31,8 @@ function redirected(init: RequestInit, status: number): RequestInit {
   if (!becomesGet) return init;
   const { body: _body, ...rest } = init;
   const headers = new Headers(init.headers);
-  for (const name of ["content-type", "content-length", "content-encoding", "content-language", "content-location"]) headers.delete(name);
+  for (const name of ["content-type", "content-length", "content-encoding", "content-language", "content-location"])
+    headers.delete(name);
   return { ...rest, method: "GET", headers };
 }
 
@@ -62,7 +64,11 @@ class AuthorizedFetch {
       }
       const isStepUp = response.status === 403;
       if (isStepUp ? ++stepUps > MOST_STEP_UPS : ++renewals > MOST_RENEWALS) return response;
-      const next = await this.#session.afterRefusal(readChallenge(response.status, response.headers), credential, signal);
+      const next = await this.#session.afterRefusal(
+        readChallenge(response.status, response.headers),
+        credential,
+        signal,
+      );
       // The credential is renewed either way; a body that is used up leaves the repetition to the caller.
       if (next === undefined || !request.replayable) return response;
       await response.body?.cancel();
@@ -75,14 +81,20 @@ class AuthorizedFetch {
     let { url, init } = request;
     for (let hop = 0; ; hop++) {
       const inside = this.#scope.includes(url);
-      const response = await this.#fetch(url.href, inside ? withAuthorization(init, credential) : withoutCredentials(init));
+      const response = await this.#fetch(
+        url.href,
+        inside ? withAuthorization(init, credential) : withoutCredentials(init),
+      );
       const location = REDIRECT_STATUSES.has(response.status) ? response.headers.get("location") : null;
       // Only the resource itself may say where else its token may go.
-      const target = location === null ? undefined : inside ? this.#scope.vouch(location, url) : resolve(location, url);
+      const follow = inside ? this.#scope.vouch.bind(this.#scope) : resolve;
+      const target = location === null ? undefined : follow(location, url);
       if (target === undefined || redirect === "manual") return this.#watch(response, url, inside);
       await response.body?.cancel();
       if (redirect === "error" || hop >= MOST_REDIRECTS) {
-        throw new TypeError(`fetch failed: ${url.host} answered with ${redirect === "error" ? "a redirect" : "too many redirects"}`);
+        throw new TypeError(
+          `fetch failed: ${url.host} answered with ${redirect === "error" ? "a redirect" : "too many redirects"}`,
+        );
       }
       url = target;
       init = redirected(init, response.status);

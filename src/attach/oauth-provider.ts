@@ -55,7 +55,9 @@ function discoveryStateOf({ issuer, authorizationServer, protectedResource }: Di
       resourceMetadata: {
         resource: protectedResource.resource,
         authorization_servers: [...protectedResource.authorizationServers],
-        ...(protectedResource.scopesSupported !== undefined && { scopes_supported: [...protectedResource.scopesSupported] }),
+        ...(protectedResource.scopesSupported !== undefined && {
+          scopes_supported: [...protectedResource.scopesSupported],
+        }),
       },
     }),
   };
@@ -122,7 +124,10 @@ class OAuthProvider {
       return;
     }
     const added = scope !== undefined && !coversScope(used.requestedScope, scope) ? { scope } : {};
-    const stepped = await this.#session.afterRefusal({ status: 403, error: "insufficient_scope", schemes: [], ...added }, used);
+    const stepped = await this.#session.afterRefusal(
+      { status: 403, error: "insufficient_scope", schemes: [], ...added },
+      used,
+    );
     if (stepped === undefined) throw this.#nothingToAskFor();
   }
 
@@ -144,12 +149,18 @@ class OAuthProvider {
 export function oauthProvider(session: ServerSession, clientName: string, now: () => number): SdkOAuthProvider {
   const provider = new OAuthProvider(session, now);
   const neverCalled = (): never => {
-    throw new McpOAuthError("invalid_configuration", "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth.");
+    throw new McpOAuthError(
+      "invalid_configuration",
+      "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth.",
+    );
   };
   return {
     redirectUrl: undefined,
     clientMetadata: { client_name: clientName, redirect_uris: [] },
-    clientInformation: () => ({ client_id: CLIENT_ID, ...(provider.issuer !== undefined && { issuer: provider.issuer }) }),
+    clientInformation: () => ({
+      client_id: CLIENT_ID,
+      ...(provider.issuer !== undefined && { issuer: provider.issuer }),
+    }),
     tokens: () => provider.tokens(),
     saveTokens: () => undefined,
     redirectToAuthorization: neverCalled,

@@ -29,7 +29,10 @@ async function initOf(request: Request): Promise<RequestInit> {
 }
 
 /** Takes the arguments of a `fetch` call apart. What `init` has wins over what a Request has, as in `fetch`. */
-export async function takeApart(input: string | URL | Request, init: RequestInit | undefined): Promise<ReplayableRequest> {
+export async function takeApart(
+  input: string | URL | Request,
+  init: RequestInit | undefined,
+): Promise<ReplayableRequest> {
   const isRequest = typeof input === "object" && "url" in input;
   const url = new URL(isRequest ? input.url : String(input));
   const whole = isRequest ? { ...(await initOf(input)), ...init } : { ...init };

@@ -5,7 +5,10 @@ const LONGEST_EVENT = 8192;
 function endpointOf(event: string): string | undefined {
   const lines = event.split(/\r\n|\n|\r/);
   const field = (name: string): string | undefined =>
-    lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).replace(/^ /, "");
+    lines
+      .find((line) => line.startsWith(`${name}:`))
+      ?.slice(name.length + 1)
+      .replace(/^ /, "");
   return field("event") === "endpoint" ? field("data") : undefined;
 }
 

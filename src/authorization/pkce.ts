@@ -25,7 +25,10 @@ export function requirePkceSupport(authorizationServer: AuthorizationServerMetad
   const methods = authorizationServer.code_challenge_methods_supported;
   if (methods?.includes("S256") === true) return;
   const { issuer } = authorizationServer;
-  const found = methods === undefined ? "does not say that it supports PKCE" : `supports only ${methods.join(", ") || "no method"} for PKCE`;
+  const found =
+    methods === undefined
+      ? "does not say that it supports PKCE"
+      : `supports only ${methods.join(", ") || "no method"} for PKCE`;
   throw new McpOAuthError(
     "pkce_unsupported",
     `The authorization server ${issuer} ${found}, so the sign-in to ${server} would not be protected and was not started. ` +

@@ -35,7 +35,7 @@ export interface AuthorizationRequestOptions {
 /** OpenID Connect providers issue refresh tokens for `offline_access` only after asking (OpenID Connect Core section 11). */
 function needsConsentPrompt(authorizationServer: AuthorizationServerMetadata, scope: string | undefined): boolean {
   const isOpenIdProvider = authorizationServer.id_token_signing_alg_values_supported !== undefined;
-  const prompts = authorizationServer["prompt_values_supported"];
+  const prompts = authorizationServer.prompt_values_supported;
   const allowed = !Array.isArray(prompts) || prompts.includes("consent");
   return isOpenIdProvider && allowed && scopesOf(scope).includes("offline_access");
 }

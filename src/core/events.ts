@@ -29,7 +29,12 @@ export interface McpOAuthEvents {
   /** The user is being asked for more scopes. */
   step_up: { readonly scope: string };
   /** A sign-in gave tokens. */
-  token_issued: { readonly flow: string; readonly scope?: string; readonly expiresAt?: number; readonly refreshable: boolean };
+  token_issued: {
+    readonly flow: string;
+    readonly scope?: string;
+    readonly expiresAt?: number;
+    readonly refreshable: boolean;
+  };
   /** A refresh gave tokens. */
   token_refreshed: { readonly scope?: string; readonly expiresAt?: number; readonly rotated: boolean };
   /** Another process or token manager had refreshed already; its token was taken over. */
@@ -41,7 +46,10 @@ export interface McpOAuthEvents {
   /** A session has ended: only a new sign-in helps. Said once for each session. */
   sign_in_required: { readonly reason: string };
   /** A token was handed to the revocation endpoint. */
-  token_revoked: { readonly token: "refresh_token" | "access_token"; readonly outcome: "revoked" | "unsupported" | "unreachable" | "refused" };
+  token_revoked: {
+    readonly token: "refresh_token" | "access_token";
+    readonly outcome: "revoked" | "unsupported" | "unreachable" | "refused";
+  };
   /** The local copy of a session was removed. */
   signed_out: Record<never, never>;
   /** Something was accepted that a strict reading refuses; `rule` names the source. */

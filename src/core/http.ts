@@ -5,6 +5,9 @@ import { parseUrl, requireSecureUrl } from "./url.ts";
 /** The shape of `fetch` that this library calls. */
 export type Fetch = typeof globalThis.fetch;
 
+/** The platform's own, looked up at each call, so that one which a host puts in its place later is used. */
+export const platformFetch: Fetch = (input, init) => globalThis.fetch(input, init);
+
 export interface HttpOptions {
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -78,7 +81,11 @@ export class Http {
         });
       }
       if (deadline.signal.aborted) {
-        throw new McpOAuthError("timeout", `${request.what} at ${hostOf(request.url)} did not answer within ${timeoutMs} ms.`, details);
+        throw new McpOAuthError(
+          "timeout",
+          `${request.what} at ${hostOf(request.url)} did not answer within ${timeoutMs} ms.`,
+          details,
+        );
       }
       throw new McpOAuthError(
         "network_failed",
@@ -133,10 +140,14 @@ export class Http {
       bytes += value.byteLength;
       if (bytes > limit) {
         await reader.cancel();
-        throw new McpOAuthError("invalid_response", `${request.what} at ${hostOf(request.url)} sent more than ${limit} bytes.`, {
-          ...request.details,
-          status: response.status,
-        });
+        throw new McpOAuthError(
+          "invalid_response",
+          `${request.what} at ${hostOf(request.url)} sent more than ${limit} bytes.`,
+          {
+            ...request.details,
+            status: response.status,
+          },
+        );
       }
       text += decoder.decode(value, { stream: true });
     }

@@ -19,7 +19,10 @@ const STRAY_PERCENT = /%(?![0-9A-Fa-f]{2})/g;
 
 function refuse(url: string, why: string): never {
   // Without query, fragment and user information: there may be a state, a code or a password in them.
-  const shown = url.split(/[?#]/, 1).join("").replace(/\/\/[^/]*@/, "//");
+  const shown = url
+    .split(/[?#]/, 1)
+    .join("")
+    .replace(/\/\/[^/]*@/, "//");
   throw new McpOAuthError("insecure_url", `The URL ${quoted(shown)} is not opened in a browser: ${why}.`);
 }
 

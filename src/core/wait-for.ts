@@ -9,7 +9,11 @@ export function waitFor<Value>(shared: Promise<Value>, signal: AbortSignal | und
   if (signal === undefined) return shared;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
-      reject(new McpOAuthError("aborted", "The caller stopped waiting; what was under way goes on.", { cause: signal.reason }));
+      reject(
+        new McpOAuthError("aborted", "The caller stopped waiting; what was under way goes on.", {
+          cause: signal.reason,
+        }),
+      );
     };
     if (signal.aborted) {
       shared.catch(() => undefined);

@@ -33,7 +33,10 @@ const LIST_MEMBERS = [
  * path inserted, OpenID Connect with the path inserted, OpenID Connect with the path before.
  */
 export function authorizationServerProbes(issuer: URL): string[] {
-  const probes = [insertWellKnown(issuer, "oauth-authorization-server"), insertWellKnown(issuer, "openid-configuration")];
+  const probes = [
+    insertWellKnown(issuer, "oauth-authorization-server"),
+    insertWellKnown(issuer, "openid-configuration"),
+  ];
   if (issuer.pathname !== "/") probes.push(appendWellKnown(issuer, "openid-configuration"));
   return probes;
 }
@@ -57,7 +60,11 @@ export function requireIssuer(issuer: string, server: string): URL {
  *
  * @throws `invalid_response` or `insecure_url`.
  */
-export function requireAuthorizationServerShape(document: JsonObject, url: string, server: string): AuthorizationServerMetadata {
+export function requireAuthorizationServerShape(
+  document: JsonObject,
+  url: string,
+  server: string,
+): AuthorizationServerMetadata {
   const issuer = textMember(document, "issuer") ?? "";
   const details = { server, issuer };
   const invalid = (member: string, expected: string): McpOAuthError =>
@@ -89,7 +96,7 @@ export interface AuthorizationServerQuery {
 }
 
 function requireSameIssuer(document: JsonObject, expected: string, url: string, server: string): void {
-  const found = document["issuer"];
+  const found = document.issuer;
   if (found === expected) return;
   throw new McpOAuthError(
     "issuer_mismatch",

@@ -1,6 +1,6 @@
+import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
-import type { ResourceChallenge } from "../challenge/read.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { discoverAuthorizationServer } from "./authorization-server.ts";
 import type { MetadataCache } from "./cache.ts";

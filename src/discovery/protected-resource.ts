@@ -79,17 +79,21 @@ async function checkResource(resource: string, probe: Probe, query: ProtectedRes
 
 function requireShape(document: JsonObject, url: string, server: string): ProtectedResourceMetadata {
   const invalid = (problem: string): McpOAuthError =>
-    new McpOAuthError("invalid_response", `The resource metadata at ${url} ${problem}. Report it to the server's operator.`, {
-      server,
-    });
+    new McpOAuthError(
+      "invalid_response",
+      `The resource metadata at ${url} ${problem}. Report it to the server's operator.`,
+      {
+        server,
+      },
+    );
   const resource = textMember(document, "resource");
   if (resource === undefined) throw invalid("has no resource identifier");
   const authorizationServers = textsMember(document, "authorization_servers");
-  if (document["authorization_servers"] !== undefined && authorizationServers === undefined) {
+  if (document.authorization_servers !== undefined && authorizationServers === undefined) {
     throw invalid("has authorization_servers that is not a list of texts");
   }
   const scopesSupported = textsMember(document, "scopes_supported");
-  if (document["scopes_supported"] !== undefined && scopesSupported === undefined) {
+  if (document.scopes_supported !== undefined && scopesSupported === undefined) {
     throw invalid("has scopes_supported that is not a list of texts");
   }
   const algorithms = textsMember(document, "dpop_signing_alg_values_supported");
@@ -97,7 +101,7 @@ function requireShape(document: JsonObject, url: string, server: string): Protec
     url,
     resource,
     authorizationServers: authorizationServers ?? [],
-    dpopBoundAccessTokensRequired: document["dpop_bound_access_tokens_required"] === true,
+    dpopBoundAccessTokensRequired: document.dpop_bound_access_tokens_required === true,
     ...(scopesSupported !== undefined && { scopesSupported }),
     ...(algorithms !== undefined && { dpopSigningAlgorithms: algorithms }),
   };

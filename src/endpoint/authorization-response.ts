@@ -58,22 +58,32 @@ function errorResponse(error: string, parameters: URLSearchParams, expected: Exp
  *
  * @throws `issuer_mismatch`, `invalid_authorization_response`, `authorization_denied`, `authorization_failed`.
  */
-export async function validateAuthorizationResponse(parameters: URLSearchParams, expected: ExpectedResponse): Promise<string> {
+export async function validateAuthorizationResponse(
+  parameters: URLSearchParams,
+  expected: ExpectedResponse,
+): Promise<string> {
   requireIssuerParameter(parameters, expected);
   const state = parameters.getAll("state");
-  if (state.length !== 1 || state[0] !== expected.state) throw invalid("does not carry the state that was sent", expected);
+  if (state.length !== 1 || state[0] !== expected.state)
+    throw invalid("does not carry the state that was sent", expected);
   const [error, ...moreErrors] = parameters.getAll("error");
   if (moreErrors.length > 0) throw invalid("has the parameter error more than once", expected);
   if (error !== undefined && error !== "") throw errorResponse(error, parameters, expected);
   const oauth = await import("oauth4webapi");
   try {
-    oauth.validateAuthResponse(expected.authorizationServer, { client_id: expected.clientId }, parameters, expected.state);
+    oauth.validateAuthResponse(
+      expected.authorizationServer,
+      { client_id: expected.clientId },
+      parameters,
+      expected.state,
+    );
   } catch {
     // What it says may hold the parameters; all that it could still refuse is a response of another kind.
     throw invalid("is not the answer to an authorization code request", expected);
   }
   const codes = parameters.getAll("code");
   const [code] = codes;
-  if (codes.length !== 1 || code === undefined || code === "") throw invalid("does not carry exactly one code", expected);
+  if (codes.length !== 1 || code === undefined || code === "")
+    throw invalid("does not carry exactly one code", expected);
   return code;
 }

@@ -11,12 +11,19 @@ const SECRET_METHODS = ["client_secret_basic", "client_secret_post"] as const;
  * say).
  */
 export function chooseSecretMethod(supported: readonly string[] | undefined): ClientAuthenticationMethod {
-  return SECRET_METHODS.find((method) => (supported ?? ["client_secret_basic"]).includes(method)) ?? "client_secret_basic";
+  return (
+    SECRET_METHODS.find((method) => (supported ?? ["client_secret_basic"]).includes(method)) ?? "client_secret_basic"
+  );
 }
 
 /** Whether a method that a server named is one that we can do. */
 export function isKnownMethod(method: string): method is ClientAuthenticationMethod {
-  return method === "none" || method === "client_secret_basic" || method === "client_secret_post" || method === "private_key_jwt";
+  return (
+    method === "none" ||
+    method === "client_secret_basic" ||
+    method === "client_secret_post" ||
+    method === "private_key_jwt"
+  );
 }
 
 /**
@@ -36,5 +43,7 @@ export async function authenticateClient(client: OAuthClient): Promise<ClientAut
       { issuer: client.issuer },
     );
   }
-  return method === "client_secret_basic" ? ClientSecretBasic(clientSecret.reveal()) : ClientSecretPost(clientSecret.reveal());
+  return method === "client_secret_basic"
+    ? ClientSecretBasic(clientSecret.reveal())
+    : ClientSecretPost(clientSecret.reveal());
 }

@@ -44,7 +44,9 @@ export function clientFromRecord(record: JsonObject): OAuthClient | undefined {
     how,
     authenticationMethod: authenticationMethod as ClientAuthenticationMethod,
     ...(typeof clientSecret === "string" && { clientSecret: new Secret(clientSecret) }),
-    ...(typeof registrationAccessToken === "string" && { registrationAccessToken: new Secret(registrationAccessToken) }),
+    ...(typeof registrationAccessToken === "string" && {
+      registrationAccessToken: new Secret(registrationAccessToken),
+    }),
     ...(typeof secretExpiresAt === "number" && { secretExpiresAt }),
     ...(typeof registeredScope === "string" && { registeredScope }),
     ...(typeof registrationUri === "string" && { registrationUri }),

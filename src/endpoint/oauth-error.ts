@@ -21,7 +21,9 @@ export interface RefusalContext {
 export function withoutSecrets(text: string, secrets: readonly Secret[]): string {
   return secrets.reduce((rest, secret) => {
     const value = secret.reveal();
-    return value.length < 4 ? rest : rest.replaceAll(value, "[redacted]").replaceAll(encodeURIComponent(value), "[redacted]");
+    return value.length < 4
+      ? rest
+      : rest.replaceAll(value, "[redacted]").replaceAll(encodeURIComponent(value), "[redacted]");
   }, text);
 }
 

@@ -1,5 +1,5 @@
-import type { Http, HttpAnswer } from "../core/http.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Http, HttpAnswer } from "../core/http.ts";
 import { type JsonObject, parseJsonObject } from "../core/json.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import { invalidResponse, refusalOf } from "./oauth-error.ts";
@@ -21,7 +21,7 @@ function tidyRegistrationAnswer(answer: HttpAnswer): HttpAnswer {
   const body = parseJsonObject(answer.text);
   if (body === undefined) return answer;
   const kept = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== ""));
-  const expiresAt = Number(kept["client_secret_expires_at"] ?? 0);
+  const expiresAt = Number(kept.client_secret_expires_at ?? 0);
   const tidied = { ...kept, client_secret_expires_at: Number.isFinite(expiresAt) && expiresAt > 0 ? expiresAt : 0 };
   const headers = new Headers(answer.headers);
   headers.set("content-type", "application/json");

@@ -1,8 +1,8 @@
 import type { HttpAnswer } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import { authenticateClient, chooseSecretMethod } from "./client-authentication.ts";
-import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import type { OAuthClient } from "./oauth-client.ts";
+import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import type { EndpointContext } from "./token-request.ts";
 import { wireFetch } from "./wire.ts";
 

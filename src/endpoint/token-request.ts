@@ -5,8 +5,8 @@ import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import { authenticateClient } from "./client-authentication.ts";
-import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import type { OAuthClient } from "./oauth-client.ts";
+import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import { wireFetch } from "./wire.ts";
 
 /** Everything a request to an authorization server's endpoint needs. */
@@ -109,7 +109,9 @@ export async function requestToken(context: EndpointContext, grant: Grant): Prom
         [oauth.customFetch]: wireFetch({ http, what, details, read, ...(signal !== undefined && { signal }) }),
       },
     );
-    const tokens = toTokenResponse(await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response));
+    const tokens = toTokenResponse(
+      await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response),
+    );
     if (tokens.tokenType === "DPoP") {
       const message = `${what} answered with a DPoP-bound token though no key was offered; it cannot be used.`;
       throw new McpOAuthError("invalid_response", message, details);

@@ -1,5 +1,5 @@
-import type { Http, HttpAnswer } from "../core/http.ts";
 import type { McpOAuthErrorDetails } from "../core/errors.ts";
+import type { Http, HttpAnswer } from "../core/http.ts";
 
 /** The shape of the `fetch` that oauth4webapi calls. */
 export type WireFetch = (

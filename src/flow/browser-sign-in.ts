@@ -22,7 +22,13 @@ export interface BrowserSignIn {
   readonly signal: AbortSignal;
 }
 
-function credentialOf(context: FlowContext, signIn: BrowserSignIn, client: OAuthClient, tokens: TokenResponse, flow: string): Credential {
+function credentialOf(
+  context: FlowContext,
+  signIn: BrowserSignIn,
+  client: OAuthClient,
+  tokens: TokenResponse,
+  flow: string,
+): Credential {
   const { issuer, resource, authorizationServer } = signIn.discovery;
   const nowMs = context.clock.now();
   // A response without a scope means that all of what was asked for was granted (RFC 6749 section 5.1).
@@ -54,7 +60,13 @@ async function authorize(
   const { account, flow, signal, scope } = signIn;
   const { server, client, authorizationServer } = options;
   const request = createAuthorizationRequest(options);
-  context.events.emit("sign_in_started", { server, account, issuer: authorizationServer.issuer, flow, ...(scope !== undefined && { scope }) });
+  context.events.emit("sign_in_started", {
+    server,
+    account,
+    issuer: authorizationServer.issuer,
+    flow,
+    ...(scope !== undefined && { scope }),
+  });
   const { parameters, arrival } = await receiveResponse(context, { request, redirect, flow, signal });
   const show = async (outcome: RedirectPage["outcome"]): Promise<void> =>
     arrival?.respond({ outcome, clientName: context.clientName, serverName: new URL(server).host });
@@ -72,7 +84,10 @@ async function authorize(
 }
 
 /** One try with the client that there is, or a new one. Answers `forgotten` when the server no longer knows a stored client. */
-async function trySignIn(context: FlowContext, signIn: BrowserSignIn): Promise<Credential | { readonly forgotten: OAuthClient }> {
+async function trySignIn(
+  context: FlowContext,
+  signIn: BrowserSignIn,
+): Promise<Credential | { readonly forgotten: OAuthClient }> {
   const { discovery, scope, signal } = signIn;
   const { server, authorizationServer, resource, protectedResource } = discovery;
   const known = await context.registry.known(authorizationServer);
@@ -88,13 +103,21 @@ async function trySignIn(context: FlowContext, signIn: BrowserSignIn): Promise<C
       ...(scope !== undefined && { scope }),
       ...(laterScope !== undefined && { laterScope }),
     });
-    const options = { server, authorizationServer, client, redirectUri, resource, ...(scope !== undefined && { scope }) };
+    const options = {
+      server,
+      authorizationServer,
+      client,
+      redirectUri,
+      resource,
+      ...(scope !== undefined && { scope }),
+    };
     if (await isForgottenClient(context, options, signal)) return { forgotten: client };
     try {
       return await authorize(context, signIn, redirect, options);
     } catch (error) {
       const wasStored = client.how === "dynamic" && client.clientId === known?.clientId;
-      if (wasStored && error instanceof McpOAuthError && error.oauthError === "invalid_client") return { forgotten: client };
+      if (wasStored && error instanceof McpOAuthError && error.oauthError === "invalid_client")
+        return { forgotten: client };
       throw error;
     }
   } finally {

@@ -8,7 +8,11 @@ import type { FlowContext } from "./context.ts";
  * A server that knows the client answers with a page or a redirect; 400, 401 and 403 mean that it does not. Anything else
  * says nothing, and the user is sent.
  */
-export async function isForgottenClient(context: FlowContext, options: AuthorizationRequestOptions, signal: AbortSignal): Promise<boolean> {
+export async function isForgottenClient(
+  context: FlowContext,
+  options: AuthorizationRequestOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (context.registry.isProven(options.client)) return false;
   const { url } = createAuthorizationRequest(options);
   const { server, authorizationServer } = options;

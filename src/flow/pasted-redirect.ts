@@ -42,8 +42,12 @@ export async function receivePastedRedirect(
         ? "That is not the address of the page after the sign-in: it must contain code= and state=."
         : "That address belongs to another sign-in. Use the page that this one ended on.";
   }
-  throw new McpOAuthError("invalid_authorization_response", `No usable address was pasted for ${request.server}. Start the sign-in again.`, {
-    server: request.server,
-    issuer: request.authorizationServer.issuer,
-  });
+  throw new McpOAuthError(
+    "invalid_authorization_response",
+    `No usable address was pasted for ${request.server}. Start the sign-in again.`,
+    {
+      server: request.server,
+      issuer: request.authorizationServer.issuer,
+    },
+  );
 }

@@ -1,4 +1,4 @@
-import { readChallenge, type ResourceChallenge } from "../challenge/read.ts";
+import { type ResourceChallenge, readChallenge } from "../challenge/read.ts";
 import type { Http, HttpAnswer } from "../core/http.ts";
 import type { Credential } from "../tokens/credential.ts";
 
@@ -18,8 +18,15 @@ export async function probeForChallenge(
   credential: Credential | undefined,
   signal?: AbortSignal,
 ): Promise<ResourceChallenge | undefined> {
-  const authorization = credential === undefined ? {} : { authorization: `${credential.tokenType} ${credential.accessToken.reveal()}` };
-  const request = { url: server, what: "The MCP server", details: { server }, withoutBody: true, ...(signal !== undefined && { signal }) };
+  const authorization =
+    credential === undefined ? {} : { authorization: `${credential.tokenType} ${credential.accessToken.reveal()}` };
+  const request = {
+    url: server,
+    what: "The MCP server",
+    details: { server },
+    withoutBody: true,
+    ...(signal !== undefined && { signal }),
+  };
   const ask = (method: string, headers: Record<string, string>, body?: string): Promise<HttpAnswer> =>
     http.send({ ...request, method, headers: { ...headers, ...authorization }, ...(body !== undefined && { body }) });
   const post = { accept: "application/json, text/event-stream", "content-type": "application/json" };

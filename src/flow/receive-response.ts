@@ -51,18 +51,29 @@ export async function receiveResponse(context: FlowContext, wait: ResponseWait):
   const { request, redirect, flow } = wait;
   const { prompt } = context;
   if (flow === "paste" && prompt === undefined) {
-    throw new McpOAuthError("invalid_configuration", 'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.');
+    throw new McpOAuthError(
+      "invalid_configuration",
+      'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.',
+    );
   }
   const over = new AbortController();
   const signal = AbortSignal.any([wait.signal, over.signal]);
   const pasted = async (): Promise<ReceivedResponse> =>
-    prompt === undefined ? new Promise(() => undefined) : { parameters: await receivePastedRedirect(prompt, request, signal) };
-  const arrived = redirect.arrival(request.state, signal).then((arrival) => ({ arrival, parameters: arrival.parameters }));
+    prompt === undefined
+      ? new Promise(() => undefined)
+      : { parameters: await receivePastedRedirect(prompt, request, signal) };
+  const arrived = redirect
+    .arrival(request.state, signal)
+    .then((arrival) => ({ arrival, parameters: arrival.parameters }));
   const shown: Promise<ReceivedResponse> =
     flow === "paste"
       ? pasted()
       : failureToOpen(context, request).catch((error: unknown) => {
-          const canPaste = flow === "auto" && prompt !== undefined && error instanceof McpOAuthError && error.code === "browser_unavailable";
+          const canPaste =
+            flow === "auto" &&
+            prompt !== undefined &&
+            error instanceof McpOAuthError &&
+            error.code === "browser_unavailable";
           if (canPaste) return pasted();
           throw error;
         });

@@ -28,13 +28,22 @@ export async function openRedirect(
   const registered = client?.redirectUris?.[0];
   const listenOn = registered === undefined ? undefined : optionsFor(registered);
   if (client === undefined || listenOn === undefined) {
-    return receiver.open({ ...configured, ...(client?.how === "pre-registered" && registered !== undefined && { uri: registered }) });
+    return receiver.open({
+      ...configured,
+      ...(client?.how === "pre-registered" && registered !== undefined && { uri: registered }),
+    });
   }
   if (client.how === "pre-registered") {
-    return receiver.open({ ...configured, ...listenOn, ...(listenOn.port !== undefined && registered !== undefined && { uri: registered }) });
+    return receiver.open({
+      ...configured,
+      ...listenOn,
+      ...(listenOn.port !== undefined && registered !== undefined && { uri: registered }),
+    });
   }
   // A configured port or host that changed since the registration wins: the client is then registered anew.
-  const changed = (["port", "host", "path"] as const).some((name) => configured[name] !== undefined && configured[name] !== listenOn[name]);
+  const changed = (["port", "host", "path"] as const).some(
+    (name) => configured[name] !== undefined && configured[name] !== listenOn[name],
+  );
   if (changed || configured.uri !== undefined) return receiver.open(configured);
   try {
     return await receiver.open(listenOn);

@@ -70,7 +70,11 @@ export class ServerSession {
    * @returns the credential to send the request with once more, or `undefined` when the refusal is the caller's matter.
    * @throws `token_rejected`, `insufficient_scope`, `interaction_required`, and what discovery, refresh and sign-in throw.
    */
-  async afterRefusal(challenge: ResourceChallenge, used: Credential | undefined, signal?: AbortSignal): Promise<Credential | undefined> {
+  async afterRefusal(
+    challenge: ResourceChallenge,
+    used: Credential | undefined,
+    signal?: AbortSignal,
+  ): Promise<Credential | undefined> {
     const session = this.#context.coordinator.loaded(this.key);
     const requestedBefore = session?.record.requestedScope;
     const step = planAfterRefusal({
@@ -109,7 +113,11 @@ export class ServerSession {
     const credential = await signIn;
     if (credential !== undefined) return credential;
     const { server } = this.key;
-    throw new McpOAuthError("sign_in_required", `${server} does not ask for authorization, so there is no token for it. Call signIn to get one all the same.`, { server });
+    throw new McpOAuthError(
+      "sign_in_required",
+      `${server} does not ask for authorization, so there is no token for it. Call signIn to get one all the same.`,
+      { server },
+    );
   }
 
   /** Asks the server for its challenge and signs in; `undefined` when it does not ask for authorization. */
@@ -161,7 +169,8 @@ export class ServerSession {
     try {
       return await this.#context.coordinator.credential(this.key, options);
     } catch (error) {
-      if (error instanceof McpOAuthError && error.code === "sign_in_required" && this.#context.interactive) return undefined;
+      if (error instanceof McpOAuthError && error.code === "sign_in_required" && this.#context.interactive)
+        return undefined;
       throw error;
     }
   }
@@ -187,7 +196,11 @@ export class ServerSession {
     return discovery;
   }
 
-  async #renew(challenge: ResourceChallenge, used: Credential | undefined, signal: AbortSignal | undefined): Promise<Credential> {
+  async #renew(
+    challenge: ResourceChallenge,
+    used: Credential | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Credential> {
     const discovery = await this.discover(challenge, signal);
     if (used !== undefined && planRenewal(used, discovery) === "refresh") {
       try {
@@ -198,10 +211,18 @@ export class ServerSession {
         if (!(error instanceof McpOAuthError) || error.code !== "sign_in_required") throw error;
       }
     }
-    return this.#startSignIn({ flow: "auto", insteadOf: used, forced: false, challenge }, { signal, mayEnd: false }, discovery);
+    return this.#startSignIn(
+      { flow: "auto", insteadOf: used, forced: false, challenge },
+      { signal, mayEnd: false },
+      discovery,
+    );
   }
 
-  async #stepUp(challenge: ResourceChallenge, used: Credential | undefined, signal: AbortSignal | undefined): Promise<Credential | undefined> {
+  async #stepUp(
+    challenge: ResourceChallenge,
+    used: Credential | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Credential | undefined> {
     const { clock, events, coordinator } = this.#context;
     const discovery = await this.discover(challenge, signal);
     const requestedBefore = coordinator.loaded(this.key)?.record.requestedScope;
@@ -215,7 +236,9 @@ export class ServerSession {
       const order = { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } } as const;
       return await this.#startSignIn(order, { signal, mayEnd: false }, discovery);
     } catch (error) {
-      const denied = error instanceof McpOAuthError && (error.code === "authorization_denied" || error.oauthError === "invalid_scope");
+      const denied =
+        error instanceof McpOAuthError &&
+        (error.code === "authorization_denied" || error.oauthError === "invalid_scope");
       if (denied) this.#denied = { scope, until: clock.now() + DENIAL_LASTS_MS };
       throw error;
     }

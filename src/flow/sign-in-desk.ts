@@ -53,7 +53,11 @@ export class SignInDesk {
     for (const running of this.#running.values()) running.controller.abort(reason);
   }
 
-  #begin(name: string, scope: string | undefined, perform: (signal: AbortSignal) => Promise<Credential>): RunningSignIn {
+  #begin(
+    name: string,
+    scope: string | undefined,
+    perform: (signal: AbortSignal) => Promise<Credential>,
+  ): RunningSignIn {
     const controller = new AbortController();
     const outcome = perform(controller.signal).finally(() => this.#running.delete(name));
     outcome.catch(() => undefined);

@@ -22,7 +22,11 @@ export interface SignInOrder {
 }
 
 /** A signal that aborts with the sign-in's, or with `timeout` when the time for it is up. */
-function withDeadline(context: FlowContext, server: string, signal: AbortSignal): { signal: AbortSignal; cancel: () => void } {
+function withDeadline(
+  context: FlowContext,
+  server: string,
+  signal: AbortSignal,
+): { signal: AbortSignal; cancel: () => void } {
   const deadline = new AbortController();
   const seconds = Math.round(context.signInTimeoutMs / 1000);
   const cancel = context.clock.schedule(() => {
@@ -42,7 +46,11 @@ function toError(error: unknown, signal: AbortSignal, server: string): unknown {
 }
 
 /** Another process may have signed in while this one waited for its turn. */
-async function signedInElsewhere(context: FlowContext, order: SignInOrder, scope: string | undefined): Promise<Credential | undefined> {
+async function signedInElsewhere(
+  context: FlowContext,
+  order: SignInOrder,
+  scope: string | undefined,
+): Promise<Credential | undefined> {
   const credential = (await context.coordinator.reload(order.key))?.credential;
   if (credential === undefined || order.forced) return undefined;
   if (credential.accessToken.reveal() === order.insteadOf?.accessToken.reveal()) return undefined;
@@ -55,7 +63,11 @@ async function signedInElsewhere(context: FlowContext, order: SignInOrder, scope
  *
  * @throws `interaction_required` where `interactive` is off; `timeout`, `aborted`; all that discovery and the flow throw.
  */
-export async function performSignIn(context: FlowContext, order: SignInOrder, outerSignal: AbortSignal): Promise<Credential> {
+export async function performSignIn(
+  context: FlowContext,
+  order: SignInOrder,
+  outerSignal: AbortSignal,
+): Promise<Credential> {
   const { key, flow, challenge, wantedScope } = order;
   const { server, account } = key;
   const { clock, events, store, coordinator } = context;
@@ -69,7 +81,9 @@ export async function performSignIn(context: FlowContext, order: SignInOrder, ou
       authorizationServer: discovery.authorizationServer,
       ...(wantedScope !== undefined && { wanted: wantedScope }),
       ...(challenge?.scope !== undefined && { challenged: challenge.scope }),
-      ...(discovery.protectedResource?.scopesSupported !== undefined && { supportedByResource: discovery.protectedResource.scopesSupported }),
+      ...(discovery.protectedResource?.scopesSupported !== undefined && {
+        supportedByResource: discovery.protectedResource.scopesSupported,
+      }),
       ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
       ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
     });

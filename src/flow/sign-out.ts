@@ -31,13 +31,28 @@ interface Attempt {
 }
 
 function failed(error: unknown): Attempt {
-  const typed = error instanceof McpOAuthError ? error : new McpOAuthError("revocation_failed", "The revocation failed.", { cause: error });
-  const answered = typed.code === "revocation_failed" && typed.status !== undefined && typed.status < 500 && typed.status !== 429;
+  const typed =
+    error instanceof McpOAuthError
+      ? error
+      : new McpOAuthError("revocation_failed", "The revocation failed.", { cause: error });
+  const answered =
+    typed.code === "revocation_failed" && typed.status !== undefined && typed.status < 500 && typed.status !== 429;
   return { outcome: answered ? "refused" : "unreachable", error: typed };
 }
 
-async function revokeCredential(context: FlowContext, key: SessionKey, credential: Credential, signal: AbortSignal): Promise<Attempt> {
-  const endpoint = { ...context, server: key.server, authorizationServer: credential.authorizationServer, client: credential.client, signal };
+async function revokeCredential(
+  context: FlowContext,
+  key: SessionKey,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const endpoint = {
+    ...context,
+    server: key.server,
+    authorizationServer: credential.authorizationServer,
+    client: credential.client,
+    signal,
+  };
   const revoke = async (token: Secret, hint: RevocableToken): Promise<Attempt> => {
     const startedAt = context.clock.now();
     const attempt = await revokeToken(endpoint, token, hint).then((): Attempt => ({ outcome: "revoked" }), failed);
@@ -51,7 +66,8 @@ async function revokeCredential(context: FlowContext, key: SessionKey, credentia
     return attempt;
   };
   // The refresh token first: with it goes, at most servers, everything that came from it (RFC 7009 section 2.1).
-  const refresh = credential.refreshToken === undefined ? undefined : await revoke(credential.refreshToken, "refresh_token");
+  const refresh =
+    credential.refreshToken === undefined ? undefined : await revoke(credential.refreshToken, "refresh_token");
   const access = await revoke(credential.accessToken, "access_token");
   // Self-contained access tokens cannot be revoked one by one; with the refresh token gone, the session is over.
   if (access.error?.oauthError === "unsupported_token_type" && refresh?.outcome === "revoked") return refresh;
@@ -59,7 +75,11 @@ async function revokeCredential(context: FlowContext, key: SessionKey, credentia
 }
 
 /** Revokes what a session holds, at every issuer, and removes the local copy whatever comes of that. */
-export async function signOutSession(context: FlowContext, key: SessionKey, signal?: AbortSignal): Promise<SignOutResult> {
+export async function signOutSession(
+  context: FlowContext,
+  key: SessionKey,
+  signal?: AbortSignal,
+): Promise<SignOutResult> {
   const { coordinator, clock, events } = context;
   const credentials = await coordinator.reload(key).then(
     (session) => Object.values(session?.record.credentials ?? {}),

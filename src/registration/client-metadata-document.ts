@@ -20,7 +20,8 @@ export function requireClientMetadataUrl(text: string): void {
     if (url.username !== "" || url.password !== "") return "must not carry a user name or password";
     // The parser resolves dot segments, so they only show in the text.
     if (/\/(?:\.|%2e){1,2}(?:\/|$|\?)/i.test(text)) return "must not have dot segments";
-    if (url.href !== text) return `must be written in its normal form, ${quoted(url.href)}: it is compared letter for letter`;
+    if (url.href !== text)
+      return `must be written in its normal form, ${quoted(url.href)}: it is compared letter for letter`;
     return undefined;
   };
   const found = problem();

@@ -5,7 +5,11 @@ import { isLoopbackHost } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { chooseSecretMethod, isKnownMethod } from "../endpoint/client-authentication.ts";
 import type { ClientAuthenticationMethod, OAuthClient } from "../endpoint/oauth-client.ts";
-import { type ClientMetadata, type RegistrationContext, requestRegistration } from "../endpoint/registration-request.ts";
+import {
+  type ClientMetadata,
+  type RegistrationContext,
+  requestRegistration,
+} from "../endpoint/registration-request.ts";
 
 export interface DynamicRegistrationRequest {
   readonly clientName: string;
@@ -15,7 +19,9 @@ export interface DynamicRegistrationRequest {
 }
 
 /** A public client where that is possible (RFC 7591 section 2: leaving the method out would mean Basic). */
-function requestedMethod({ token_endpoint_auth_methods_supported: supported }: AuthorizationServerMetadata): ClientAuthenticationMethod {
+function requestedMethod({
+  token_endpoint_auth_methods_supported: supported,
+}: AuthorizationServerMetadata): ClientAuthenticationMethod {
   return supported === undefined || supported.includes("none") ? "none" : chooseSecretMethod(supported);
 }
 
@@ -43,7 +49,10 @@ function reducedMetadata(metadata: ClientMetadata): ClientMetadata {
 }
 
 /** The method that holds for the client: what the server answered, else what fits what it gave us. */
-function registeredMethod(answer: JsonObject, authorizationServer: AuthorizationServerMetadata): ClientAuthenticationMethod {
+function registeredMethod(
+  answer: JsonObject,
+  authorizationServer: AuthorizationServerMetadata,
+): ClientAuthenticationMethod {
   const hasSecret = textMember(answer, "client_secret") !== undefined;
   const method = textMember(answer, "token_endpoint_auth_method");
   if (method !== undefined && isKnownMethod(method) && (method === "none" || hasSecret)) return method;
@@ -59,7 +68,7 @@ export function registeredClient(
   const clientSecret = textMember(answer, "client_secret");
   const accessToken = textMember(answer, "registration_access_token");
   const registrationUri = textMember(answer, "registration_client_uri");
-  const expiresAt = answer["client_secret_expires_at"];
+  const expiresAt = answer.client_secret_expires_at;
   return {
     issuer: authorizationServer.issuer,
     clientId: textMember(answer, "client_id") ?? "",
@@ -79,7 +88,10 @@ export function registeredClient(
  *
  * @throws `registration_failed`; for a refused redirect URI the message says what to change.
  */
-export async function registerDynamically(context: RegistrationContext, request: DynamicRegistrationRequest): Promise<OAuthClient> {
+export async function registerDynamically(
+  context: RegistrationContext,
+  request: DynamicRegistrationRequest,
+): Promise<OAuthClient> {
   const { authorizationServer } = context;
   const metadata = clientMetadataFor(request, authorizationServer);
   try {
@@ -89,11 +101,19 @@ export async function registerDynamically(context: RegistrationContext, request:
     if (error.oauthError === "invalid_redirect_uri") throw redirectUriRefused(error, request, context);
     if (error.oauthError !== "invalid_client_metadata") throw error;
     const { scope: _scope, ...unlimited } = request;
-    return registeredClient(await requestRegistration(context, reducedMetadata(metadata)), unlimited, authorizationServer);
+    return registeredClient(
+      await requestRegistration(context, reducedMetadata(metadata)),
+      unlimited,
+      authorizationServer,
+    );
   }
 }
 
-function redirectUriRefused(cause: McpOAuthError, { redirectUri }: DynamicRegistrationRequest, context: RegistrationContext): McpOAuthError {
+function redirectUriRefused(
+  cause: McpOAuthError,
+  { redirectUri }: DynamicRegistrationRequest,
+  context: RegistrationContext,
+): McpOAuthError {
   const { issuer } = context.authorizationServer;
   return new McpOAuthError(
     "registration_failed",

@@ -29,7 +29,10 @@ export interface PreRegisteredClient {
 export function requirePreRegisteredClients(clients: readonly PreRegisteredClient[]): void {
   for (const { issuer, clientId, clientSecret, authenticationMethod } of clients) {
     const problem = (text: string): McpOAuthError =>
-      new McpOAuthError("invalid_configuration", `The entry of the option clients for ${quoted(String(issuer))} ${text}.`);
+      new McpOAuthError(
+        "invalid_configuration",
+        `The entry of the option clients for ${quoted(String(issuer))} ${text}.`,
+      );
     if (typeof issuer !== "string" || !URL.canParse(issuer)) throw problem("needs the issuer's URL in issuer");
     if (typeof clientId !== "string" || clientId === "") throw problem("needs a clientId");
     if (clientSecret === "") throw problem("has an empty clientSecret; leave it out for a public client");

@@ -118,7 +118,10 @@ export class ClientRegistry {
    */
   #serves({ how, redirectUris, registeredScope }: OAuthClient, { redirectUri, scope }: ClientQuery): boolean {
     if (how !== "dynamic") return true;
-    return redirectUris?.includes(redirectUri) === true && (registeredScope === undefined || coversScope(registeredScope, scope));
+    return (
+      redirectUris?.includes(redirectUri) === true &&
+      (registeredScope === undefined || coversScope(registeredScope, scope))
+    );
   }
 
   async #register(query: ClientQuery): Promise<OAuthClient> {
@@ -149,7 +152,11 @@ export class ClientRegistry {
     const details = { server, issuer };
     const advice = `Register a client with the operator of ${issuer} and pass it: clients: [{ issuer: "${issuer}", clientId: "…" }].`;
     if (clients.length === 0) {
-      return new McpOAuthError("client_unavailable", `${issuer} offers no way to register a client by itself. ${advice}`, details);
+      return new McpOAuthError(
+        "client_unavailable",
+        `${issuer} offers no way to register a client by itself. ${advice}`,
+        details,
+      );
     }
     const configured = clients.map((client) => client.issuer).join(", ");
     return new McpOAuthError(

@@ -7,11 +7,24 @@ import { waitFor } from "../core/wait-for.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import { afterFailure, type FailureRow } from "./backoff.ts";
-import { activeCredential, type Credential, parseStoreKey, type SessionKey, type SessionRecord, storeKey } from "./credential.ts";
-import { freshnessOf, momentsOf, type TokenMoments } from "./freshness.ts";
-import { type RefreshOutcome, type RefreshStep, refreshTransaction, UnwrittenRecordError } from "./refresh-transaction.ts";
+import {
+  activeCredential,
+  type Credential,
+  parseStoreKey,
+  type SessionKey,
+  storeKey,
+  withoutCredential,
+} from "./credential.ts";
+import { freshnessOf } from "./freshness.ts";
+import {
+  type RefreshOutcome,
+  type RefreshStep,
+  refreshTransaction,
+  UnwrittenRecordError,
+} from "./refresh-transaction.ts";
 import { Schedule } from "./schedule.ts";
-import { parseSession, serializeSession } from "./session-record.ts";
+import { endedByPolicy, type SessionPolicy, type SessionPolicyOption, shouldNoteUse } from "./session-policy.ts";
+import { type LoadedSession, StoredSessions } from "./stored-sessions.ts";
 
 export interface CoordinatorOptions {
   readonly store: TokenStore;
@@ -20,18 +33,11 @@ export interface CoordinatorOptions {
   readonly events: EventHub;
   /** The share of a token's lifetime after which it is refreshed. */
   readonly refreshAt: number;
+  readonly sessionPolicy?: SessionPolicyOption;
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
   readonly onRefreshStep?: (step: RefreshStep) => void | Promise<void>;
 }
 
-/** A session in memory, with what the hot path needs worked out. */
-export interface LoadedSession {
-  readonly record: SessionRecord;
-  readonly credential: Credential | undefined;
-  readonly moments: TokenMoments;
-}
-
-const NO_MOMENTS: TokenMoments = { dueAt: 0, expiredAt: 0 };
 /** How often a waiting caller's refresh is tried before the caller is told. */
 const ATTEMPTS_FOR_WAITERS = 3;
 /** The longest pause that a waiting caller sits through. */
@@ -45,45 +51,36 @@ const REFUSALS_TO_GIVE_UP = 3;
  */
 export class TokenCoordinator {
   readonly #options: CoordinatorOptions;
-  readonly #sessions = new Map<string, LoadedSession | null>();
-  readonly #loading = new Map<string, Promise<LoadedSession | undefined>>();
+  readonly #sessions: StoredSessions;
   readonly #refreshing = new Map<string, Promise<Credential>>();
   readonly #failures = new Map<string, FailureRow>();
-  /** Tokens that were received and could not be written yet. */
-  readonly #unwritten = new Map<string, SessionRecord>();
   readonly #ended = new Set<string>();
   readonly #schedule: Schedule;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#schedule = new Schedule(options.clock, (key) => this.#refreshInBackground(key));
+    this.#sessions = new StoredSessions({ ...options, onChange: (name, session) => this.#reschedule(name, session) });
   }
 
   /** The session if it is in memory: no I/O, no waiting. */
   loaded(key: SessionKey): LoadedSession | undefined {
-    return this.#sessions.get(storeKey(key)) ?? undefined;
+    return this.#sessions.loaded(storeKey(key));
   }
 
   /** The session, from memory or else from the store; `undefined` when there is none. */
-  async load(key: SessionKey): Promise<LoadedSession | undefined> {
-    const known = this.#sessions.get(storeKey(key));
-    return known === undefined ? this.reload(key) : (known ?? undefined);
+  load(key: SessionKey): Promise<LoadedSession | undefined> {
+    return this.#sessions.load(storeKey(key));
   }
 
   /** The session as the store has it now. */
-  async reload(key: SessionKey): Promise<LoadedSession | undefined> {
-    const name = storeKey(key);
-    const running = this.#loading.get(name);
-    if (running !== undefined) return running;
-    const loading = this.#read(name).finally(() => this.#loading.delete(name));
-    this.#loading.set(name, loading);
-    return loading;
+  reload(key: SessionKey): Promise<LoadedSession | undefined> {
+    return this.#sessions.reload(storeKey(key));
   }
 
   /** All sessions in the store. */
-  async list(): Promise<SessionKey[]> {
-    const keys = await this.#options.store.keys();
-    return keys.map(parseStoreKey).filter((key) => key !== undefined);
+  list(): Promise<SessionKey[]> {
+    return this.#sessions.list();
   }
 
   /**
@@ -93,9 +90,13 @@ export class TokenCoordinator {
    * @returns `undefined` when there is no session.
    * @throws `sign_in_required`, `refresh_failed`, `store_unreadable`, `store_failed`, `aborted`.
    */
-  async credential(key: SessionKey, options: { minTtlMs?: number; signal?: AbortSignal } = {}): Promise<Credential | undefined> {
+  async credential(
+    key: SessionKey,
+    options: { minTtlMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Credential | undefined> {
     const session = this.loaded(key) ?? (await waitFor(this.load(key), options.signal));
     if (session?.credential === undefined) return undefined;
+    if (session.policy !== undefined) await this.#requireWithinPolicy(key, session, session.credential, session.policy);
     const freshness = freshnessOf(session.moments, this.#options.clock.now(), options.minTtlMs);
     if (freshness === "fresh") return session.credential;
     const name = storeKey(key);
@@ -122,44 +123,14 @@ export class TokenCoordinator {
 
   /** Writes what a sign-in gave and makes it the credential in use. */
   async save(key: SessionKey, credential: Credential): Promise<void> {
-    const { store } = this.#options;
-    const name = storeKey(key);
-    const lock = await store.lock(name);
-    try {
-      const stored = await store.get(name);
-      const before = stored === undefined ? undefined : parseSession(stored.value, store.kind);
-      const requestedScope = credential.requestedScope ?? before?.requestedScope;
-      const record: SessionRecord = {
-        ...key,
-        activeIssuer: credential.issuer,
-        credentials: { ...before?.credentials, [credential.issuer]: credential },
-        ...(requestedScope !== undefined && { requestedScope }),
-      };
-      await store.set(name, serializeSession(record), lock);
-      this.#failures.delete(name);
-      this.#unwritten.delete(name);
-      this.#ended.delete(name);
-      this.#remember(name, record);
-    } finally {
-      await lock.release();
-    }
+    await this.#sessions.save(key, credential);
+    this.#startOver(storeKey(key));
   }
 
   /** Removes a session from the store and from memory, whatever state it is in. */
   async remove(key: SessionKey): Promise<void> {
-    const { store } = this.#options;
-    const name = storeKey(key);
-    const lock = await store.lock(name);
-    try {
-      await store.delete(name, lock);
-    } finally {
-      await lock.release();
-    }
-    this.#schedule.remove(name);
-    this.#failures.delete(name);
-    this.#unwritten.delete(name);
-    this.#ended.delete(name);
-    this.#sessions.set(name, null);
+    await this.#sessions.remove(key);
+    this.#startOver(storeKey(key));
   }
 
   /** The present row of refresh failures, if there is one. */
@@ -174,29 +145,52 @@ export class TokenCoordinator {
     this.#schedule.clear();
   }
 
-  async #read(name: string): Promise<LoadedSession | undefined> {
-    const stored = await this.#options.store.get(name);
-    const unwritten = this.#unwritten.get(name);
-    if (unwritten !== undefined) return this.#remember(name, unwritten);
-    if (stored !== undefined) return this.#remember(name, parseSession(stored.value, this.#options.store.kind));
-    this.#sessions.set(name, null);
-    this.#schedule.remove(name);
-    return undefined;
+  #startOver(name: string): void {
+    this.#failures.delete(name);
+    this.#ended.delete(name);
   }
 
-  #remember(name: string, record: SessionRecord): LoadedSession {
-    const credential = activeCredential(record);
-    const moments = credential === undefined ? NO_MOMENTS : momentsOf(credential, this.#options.refreshAt);
-    const session = { record, credential, moments };
-    this.#sessions.set(name, session);
-    const refreshable = credential?.refreshToken !== undefined;
-    this.#schedule.set(name, refreshable ? moments.dueAt : Number.POSITIVE_INFINITY);
-    return session;
+  #reschedule(name: string, session: LoadedSession | undefined): void {
+    const refreshable = session?.credential?.refreshToken !== undefined;
+    this.#schedule.set(name, refreshable ? session.moments.dueAt : Number.POSITIVE_INFINITY);
+  }
+
+  /** Ends a session that the host's policy no longer allows, and otherwise notes that it is in use. */
+  async #requireWithinPolicy(
+    key: SessionKey,
+    session: LoadedSession,
+    credential: Credential,
+    policy: SessionPolicy,
+  ): Promise<void> {
+    const nowMs = this.#options.clock.now();
+    const notedAt = session.record.lastUsedAt ?? credential.issuedAt;
+    const reason = endedByPolicy(policy, credential, notedAt, nowMs);
+    if (reason === undefined && !shouldNoteUse(policy, notedAt, nowMs)) return;
+    const name = storeKey(key);
+    const record = await this.#sessions.rewrite(name, (stored) => {
+      const current = activeCredential(stored);
+      if (current === undefined || reason === undefined) return { ...stored, lastUsedAt: nowMs };
+      if (endedByPolicy(policy, current, stored.lastUsedAt ?? current.issuedAt, nowMs) === undefined) return stored;
+      return withoutCredential(stored, current.issuer);
+    });
+    if (record !== undefined && activeCredential(record) !== undefined) return;
+    const error = this.#signInRequired(key, reason ?? "it was signed out elsewhere");
+    this.#ended.add(name);
+    this.#options.events.emit("sign_in_required", { ...key, issuer: credential.issuer, reason: error.message });
+    throw error;
   }
 
   #refreshInBackground(name: string): void {
-    const credential = this.#sessions.get(name)?.credential;
+    const session = this.#sessions.loaded(name);
+    const credential = session?.credential;
     if (credential?.refreshToken === undefined || this.#refreshing.has(name)) return;
+    // A session that its policy has ended is not kept alive; the next caller is told.
+    const lastUsedAt = session?.record.lastUsedAt ?? credential.issuedAt;
+    if (
+      session?.policy !== undefined &&
+      endedByPolicy(session.policy, credential, lastUsedAt, this.#options.clock.now()) !== undefined
+    )
+      return;
     const retryAt = this.#failures.get(name)?.retryAt ?? 0;
     if (retryAt > this.#options.clock.now()) return;
     // Its failure has been told by events, and callers meet it when the token has expired.
@@ -215,12 +209,16 @@ export class TokenCoordinator {
     for (let attempt = 1; ; attempt++) {
       this.#requireNotPaused(name, awaited && attempt > 1);
       try {
-        await this.#writeUnwritten(name);
-        return this.#succeeded(name, stale, await refreshTransaction(this.#transactionContext(), { key: name, stale: stale.accessToken }));
+        await this.#sessions.writeUnwritten(name);
+        return this.#succeeded(
+          name,
+          await refreshTransaction(this.#transactionContext(), { key: name, stale: stale.accessToken }),
+        );
       } catch (error) {
         const row = this.#failed(name, stale, error);
         const pauseMs = row.retryAt - this.#options.clock.now();
-        if (!awaited || attempt >= ATTEMPTS_FOR_WAITERS || pauseMs > LONGEST_PAUSE_MS) throw this.#refreshFailed(name, row);
+        if (!awaited || attempt >= ATTEMPTS_FOR_WAITERS || pauseMs > LONGEST_PAUSE_MS)
+          throw this.#refreshFailed(name, row);
         await delay(this.#options.clock, pauseMs);
       }
     }
@@ -238,23 +236,10 @@ export class TokenCoordinator {
     throw this.#refreshFailed(name, row);
   }
 
-  async #writeUnwritten(name: string): Promise<void> {
-    const record = this.#unwritten.get(name);
-    if (record === undefined) return;
-    const { store } = this.#options;
-    const lock = await store.lock(name);
-    try {
-      await store.set(name, serializeSession(record), lock);
-      this.#unwritten.delete(name);
-    } finally {
-      await lock.release();
-    }
-  }
-
-  #succeeded(name: string, stale: Credential, outcome: RefreshOutcome): Credential {
+  #succeeded(name: string, outcome: RefreshOutcome): Credential {
     const { events, clock } = this.#options;
     this.#failures.delete(name);
-    const { credential, record } = this.#remember(name, outcome.record);
+    const { credential, record } = this.#sessions.remember(name, outcome.record);
     if (credential === undefined) throw this.#signInRequired(record, "it was signed out elsewhere");
     const told = {
       server: record.server,
@@ -271,14 +256,13 @@ export class TokenCoordinator {
         ...(credential.scope !== undefined && { scope: credential.scope }),
       });
     }
-    void stale;
     return credential;
   }
 
   /** Notes a failure that may pass; rethrows one that ends the session or cannot be retried. */
   #failed(name: string, stale: Credential, thrown: unknown): FailureRow {
     const { events, clock } = this.#options;
-    if (thrown instanceof UnwrittenRecordError) this.#unwritten.set(name, thrown.record);
+    if (thrown instanceof UnwrittenRecordError) this.#sessions.keepUnwritten(name, thrown.record);
     const error = thrown instanceof UnwrittenRecordError ? thrown.error : thrown;
     const key = parseStoreKey(name);
     if (!(error instanceof McpOAuthError) || key === undefined) throw error;
@@ -298,8 +282,7 @@ export class TokenCoordinator {
 
   /** The session is over: said once, and the next load sees what the store has. */
   #over(name: string, key: SessionKey, error: McpOAuthError): McpOAuthError {
-    this.#sessions.delete(name);
-    this.#schedule.remove(name);
+    this.#sessions.drop(name);
     const told = error.withContext({ server: key.server });
     if (!this.#ended.has(name)) {
       this.#ended.add(name);

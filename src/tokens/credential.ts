@@ -45,6 +45,8 @@ export interface SessionRecord {
   /** The union of what was asked for in all sign-ins; a later one must not ask for less (MCP 2026-07-28, step-up). */
   readonly requestedScope?: string;
   readonly journal?: RefreshJournal;
+  /** When a credential was last asked for, roughly; kept only where a policy needs it. */
+  readonly lastUsedAt?: number;
 }
 
 /** Names one account on one MCP server. */
@@ -75,4 +77,11 @@ export function parseStoreKey(key: string): SessionKey | undefined {
 /** The credential in use. */
 export function activeCredential(record: SessionRecord | undefined): Credential | undefined {
   return record?.activeIssuer === undefined ? undefined : record.credentials[record.activeIssuer];
+}
+
+/** The record without one issuer's credential; what is known beside it stays. */
+export function withoutCredential(record: SessionRecord, issuer: string): SessionRecord {
+  const { [issuer]: _removed, ...credentials } = record.credentials;
+  const { activeIssuer, journal: _journal, ...kept } = record;
+  return { ...kept, credentials, ...(activeIssuer !== undefined && activeIssuer !== issuer && { activeIssuer }) };
 }

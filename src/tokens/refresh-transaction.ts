@@ -4,7 +4,7 @@ import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
-import { activeCredential, type Credential, type SessionRecord } from "./credential.ts";
+import { activeCredential, type Credential, type SessionRecord, withoutCredential } from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
 import { refreshCredential } from "./refresh.ts";
 import { parseSession, serializeSession } from "./session-record.ts";
@@ -53,7 +53,8 @@ const MOST_REQUESTS_PER_WINDOW = 10;
 function nextJournal(record: SessionRecord, issuer: string, nowMs: number): SessionRecord["journal"] & object {
   const recent = (record.journal?.recent ?? []).filter((at) => at > nowMs - BREAKER_WINDOW_MS && at <= nowMs);
   const [oldest] = recent;
-  if (oldest === undefined || recent.length < MOST_REQUESTS_PER_WINDOW) return { sentAt: nowMs, recent: [...recent, nowMs] };
+  if (oldest === undefined || recent.length < MOST_REQUESTS_PER_WINDOW)
+    return { sentAt: nowMs, recent: [...recent, nowMs] };
   throw new McpOAuthError(
     "refresh_failed",
     `The token for ${record.server} was refreshed ${recent.length} times within a minute, so refreshing pauses. ` +
@@ -71,15 +72,24 @@ async function readSession(store: TokenStore, key: string): Promise<SessionRecor
   return stored === undefined ? undefined : parseSession(stored.value, store.kind);
 }
 
-/** Ends a session whose refresh token the server has refused for good; what else is known of the server stays. */
-async function endSession(context: RefreshContext, key: string, sent: Credential, lock: LockHandle): Promise<void> {
+/**
+ * Ends a session whose refresh token the server has refused for good; what else is known of the server stays.
+ *
+ * @returns the record of somebody who was faster, if the refused token is no longer the stored one: the loser of a race
+ * must not wipe the winner's tokens.
+ */
+async function endSession(
+  context: RefreshContext,
+  key: string,
+  sent: Refreshable,
+  lock: LockHandle,
+): Promise<SessionRecord | undefined> {
   const record = await readSession(context.store, key);
   const current = record?.credentials[sent.issuer];
-  // Only the token that is still the stored one may end it: the loser of a race must not wipe the winner's tokens.
-  if (record === undefined || current?.refreshToken?.reveal() !== sent.refreshToken?.reveal()) return;
-  const { [sent.issuer]: _ended, ...credentials } = record.credentials;
-  const { activeIssuer: _active, journal: _journal, ...kept } = record;
-  await context.store.set(key, serializeSession({ ...kept, credentials }), lock);
+  if (record === undefined || current === undefined) return undefined;
+  if (current.refreshToken?.reveal() !== sent.refreshToken.reveal()) return record;
+  await context.store.set(key, serializeSession(withoutCredential(record, sent.issuer)), lock);
+  return undefined;
 }
 
 type Refreshable = Credential & { readonly refreshToken: Secret };
@@ -88,16 +98,37 @@ function isRefreshable(credential: Credential): credential is Refreshable {
   return credential.refreshToken !== undefined;
 }
 
-async function sendRefresh(context: RefreshContext, server: string, credential: Refreshable, key: string, lock: LockHandle): Promise<Credential> {
+interface Sending {
+  readonly context: RefreshContext;
+  readonly key: string;
+  readonly record: SessionRecord;
+  readonly credential: Refreshable;
+  readonly lock: LockHandle;
+}
+
+/** Sends the refresh. Answers with another's record when the refusal turns out to concern a token of the past. */
+async function send({
+  context,
+  key,
+  record,
+  credential,
+  lock,
+}: Sending): Promise<Credential | { winner: SessionRecord }> {
+  const { server } = record;
   const { issuer } = credential;
   try {
     return await refreshCredential({ ...context, server }, credential);
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.code !== "token_request_failed") throw error;
     const over = (reason: string): McpOAuthError =>
-      new McpOAuthError("sign_in_required", `The session at ${server} has ended: ${reason}. Sign in again.`, { server, issuer, cause: error });
+      new McpOAuthError("sign_in_required", `The session at ${server} has ended: ${reason}. Sign in again.`, {
+        server,
+        issuer,
+        cause: error,
+      });
     if (error.oauthError === "invalid_grant") {
-      await endSession(context, key, credential, lock);
+      const winner = await endSession(context, key, credential, lock);
+      if (winner !== undefined) return { winner };
       throw over(`${issuer} no longer accepts its refresh token`);
     }
     if (error.oauthError === "invalid_client" && credential.client.how === "dynamic") {
@@ -126,7 +157,10 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     await step("read");
     const credential = activeCredential(record);
     if (record === undefined || credential === undefined) {
-      throw new McpOAuthError("sign_in_required", "The session has been signed out or has ended elsewhere. Sign in again.");
+      throw new McpOAuthError(
+        "sign_in_required",
+        "The session has been signed out or has ended elsewhere. Sign in again.",
+      );
     }
     const freshness = freshnessOf(momentsOf(credential, refreshAt), clock.now());
     if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") {
@@ -139,14 +173,19 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     const journal = nextJournal(record, credential.issuer, clock.now());
     await store.set(key, serializeSession({ ...record, journal }), lock);
     await step("journaled");
-    const refreshed = await sendRefresh(context, record.server, credential, key, lock);
+    const refreshed = await send({ context, key, record: { ...record, journal }, credential, lock });
+    if ("winner" in refreshed) return { how: "adopted", record: refreshed.winner, rotated: false };
     await step("answered");
     const next = withCredential({ ...record, journal }, refreshed);
     await store.set(key, serializeSession(next), lock).catch((error: unknown) => {
       throw new UnwrittenRecordError(next, error instanceof McpOAuthError ? error : storeFailed(store, error));
     });
     await step("persisted");
-    return { how: "refreshed", record: next, rotated: refreshed.refreshToken?.reveal() !== credential.refreshToken?.reveal() };
+    return {
+      how: "refreshed",
+      record: next,
+      rotated: refreshed.refreshToken?.reveal() !== credential.refreshToken?.reveal(),
+    };
   } finally {
     await lock.release();
     await step("released");
@@ -154,5 +193,9 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
 }
 
 function storeFailed(store: TokenStore, cause: unknown): McpOAuthError {
-  return new McpOAuthError("store_failed", `The ${store.kind} store could not write a session. See cause; nothing was removed.`, { cause });
+  return new McpOAuthError(
+    "store_failed",
+    `The ${store.kind} store could not write a session. See cause; nothing was removed.`,
+    { cause },
+  );
 }

@@ -19,7 +19,9 @@ const KEPT_METADATA = [
 ] as const;
 
 function metadataToRecord(metadata: AuthorizationServerMetadata): JsonObject {
-  return Object.fromEntries(KEPT_METADATA.map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    KEPT_METADATA.map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined),
+  );
 }
 
 /** A session as text, for a {@link TokenStore} only: it has secrets in the clear. */
@@ -44,21 +46,22 @@ function finite(value: unknown): number | undefined {
 
 function parseCredential(value: unknown): Credential | undefined {
   if (!isJsonObject(value)) return undefined;
-  const client = isJsonObject(value["client"]) ? clientFromRecord(value["client"]) : undefined;
-  const authorizationServer = value["authorizationServer"];
-  const issuer = text(value["issuer"]);
-  const resource = text(value["resource"]);
-  const accessToken = text(value["accessToken"]);
-  const issuedAt = finite(value["issuedAt"]);
-  const tokenType = value["tokenType"];
-  if (client === undefined || !isJsonObject(authorizationServer) || authorizationServer["issuer"] !== issuer) return undefined;
+  const client = isJsonObject(value.client) ? clientFromRecord(value.client) : undefined;
+  const authorizationServer = value.authorizationServer;
+  const issuer = text(value.issuer);
+  const resource = text(value.resource);
+  const accessToken = text(value.accessToken);
+  const issuedAt = finite(value.issuedAt);
+  const tokenType = value.tokenType;
+  if (client === undefined || !isJsonObject(authorizationServer) || authorizationServer.issuer !== issuer)
+    return undefined;
   if (issuer === undefined || client.issuer !== issuer || resource === undefined) return undefined;
   if (accessToken === undefined || issuedAt === undefined) return undefined;
   if (tokenType !== "Bearer" && tokenType !== "DPoP") return undefined;
-  const refreshToken = text(value["refreshToken"]);
-  const expiresAt = finite(value["expiresAt"]);
-  const scope = text(value["scope"]);
-  const requestedScope = text(value["requestedScope"]);
+  const refreshToken = text(value.refreshToken);
+  const expiresAt = finite(value.expiresAt);
+  const scope = text(value.scope);
+  const requestedScope = text(value.requestedScope);
   return {
     issuer,
     resource,
@@ -67,8 +70,8 @@ function parseCredential(value: unknown): Credential | undefined {
     accessToken: new Secret(accessToken),
     tokenType,
     issuedAt,
-    flow: text(value["flow"]) ?? "unknown",
-    signedInAt: finite(value["signedInAt"]) ?? issuedAt,
+    flow: text(value.flow) ?? "unknown",
+    signedInAt: finite(value.signedInAt) ?? issuedAt,
     ...(refreshToken !== undefined && { refreshToken: new Secret(refreshToken) }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(scope !== undefined && { scope }),
@@ -78,8 +81,8 @@ function parseCredential(value: unknown): Credential | undefined {
 
 function parseJournal(value: unknown): RefreshJournal | undefined {
   if (!isJsonObject(value)) return undefined;
-  const sentAt = finite(value["sentAt"]);
-  const recent = Array.isArray(value["recent"]) ? value["recent"].filter((each) => finite(each) !== undefined) : [];
+  const sentAt = finite(value.sentAt);
+  const recent = Array.isArray(value.recent) ? value.recent.filter((each) => finite(each) !== undefined) : [];
   return sentAt === undefined ? undefined : { sentAt, recent };
 }
 
@@ -96,17 +99,19 @@ export function parseSession(value: string, store: string): SessionRecord {
     );
   const record = parseJsonObject(value);
   if (record === undefined) throw unreadable("is not a JSON object");
-  if (record["version"] !== VERSION) throw unreadable("was written by another version of this package");
-  const server = text(record["server"]);
-  const account = text(record["account"]);
-  const stored = record["credentials"];
-  if (server === undefined || account === undefined || !Array.isArray(stored)) throw unreadable("lacks its server, account or credentials");
+  if (record.version !== VERSION) throw unreadable("was written by another version of this package");
+  const server = text(record.server);
+  const account = text(record.account);
+  const stored = record.credentials;
+  if (server === undefined || account === undefined || !Array.isArray(stored))
+    throw unreadable("lacks its server, account or credentials");
   const parsed = stored.map(parseCredential);
   if (parsed.includes(undefined)) throw unreadable("has a credential that cannot be understood");
   const credentials = parsed.filter((credential) => credential !== undefined);
-  const activeIssuer = text(record["activeIssuer"]);
-  const requestedScope = text(record["requestedScope"]);
-  const journal = parseJournal(record["journal"]);
+  const activeIssuer = text(record.activeIssuer);
+  const requestedScope = text(record.requestedScope);
+  const journal = parseJournal(record.journal);
+  const lastUsedAt = finite(record.lastUsedAt);
   return {
     server,
     account,
@@ -114,5 +119,6 @@ export function parseSession(value: string, store: string): SessionRecord {
     ...(activeIssuer !== undefined && { activeIssuer }),
     ...(requestedScope !== undefined && { requestedScope }),
     ...(journal !== undefined && { journal }),
+    ...(lastUsedAt !== undefined && { lastUsedAt }),
   };
 }

@@ -13,8 +13,6 @@ export interface KeytarLike {
 export interface KeychainBackend {
   /** Sets apart what different libraries wrote: they do not see one another's items. */
   readonly family: string;
-  /** Whether `get` rejects when the keychain is locked, so that `null` surely means that there is no such item. */
-  readonly absentIsCertain: boolean;
   get(account: string): Promise<string | null>;
   set(account: string, password: string): Promise<void>;
   delete(account: string): Promise<boolean>;

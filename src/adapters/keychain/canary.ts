@@ -11,8 +11,9 @@ const CANARY_VALUE = "mcp-oauth-client";
 /**
  * Proves that a keychain works, and tells a locked one from an empty one.
  *
- * keytar answers `null` for everything while the keychain is locked. So an item is written that is known to exist from
- * then on, and a file beside the locks remembers that it was: if it seems to be absent, the keychain is locked.
+ * keytar answers `null` for everything while the keychain is locked, and some Secret Services find nothing then. So an
+ * item is written that is known to exist from then on, and a file beside the locks remembers that it was. If it seems to
+ * be absent, either the keychain is locked, or somebody has emptied it: then it can be written again.
  */
 export class Canary {
   readonly #backend: KeychainBackend;
@@ -22,11 +23,6 @@ export class Canary {
   constructor(backend: KeychainBackend, marker: string) {
     this.#backend = backend;
     this.#marker = marker;
-  }
-
-  /** The path of the file that remembers. */
-  get marker(): string {
-    return this.#marker;
   }
 
   /** Whether this keychain has worked before. */
@@ -50,19 +46,22 @@ export class Canary {
     const read = await backend.get(probe);
     await backend.delete(probe);
     if (read !== CANARY_VALUE) throw new KeychainFailure("locked");
-    if (!backend.absentIsCertain) await backend.set(CANARY, CANARY_VALUE);
+    await backend.set(CANARY, CANARY_VALUE);
     await this.#remember();
   }
 
   /**
    * To be called when an item seems to be absent.
    *
-   * @throws KeychainFailure `locked` when nothing can be seen at all.
+   * @returns `true` when it is; `false` when the keychain has only been unlocked by asking, so that it is worth looking
+   * again.
+   * @throws KeychainFailure when nothing can be said, since the keychain is locked.
    */
-  async confirmAbsence(): Promise<void> {
-    if (this.#backend.absentIsCertain) return;
-    if ((await this.#backend.get(CANARY)) === CANARY_VALUE) return;
-    if (await this.isProven()) throw new KeychainFailure("locked");
+  async confirmsAbsence(): Promise<boolean> {
+    if ((await this.#backend.get(CANARY)) === CANARY_VALUE) return true;
+    if (!(await this.isProven())) return true;
+    await this.prove();
+    return false;
   }
 
   async #remember(): Promise<void> {

@@ -3,7 +3,7 @@ import type { CancelTimer, Clock } from "../../core/clock.ts";
 import { KeychainFailure } from "./failure.ts";
 import { HELPER_SOURCE } from "./helper-source.ts";
 
-/** A program that behaves like `node` when it is started with `-e`. */
+/** A program that behaves like `node` when it is started with `--expose-gc -e`. */
 export interface HelperProgram {
   /** Its path. */
   command: string;
@@ -39,8 +39,6 @@ interface Answer {
   readonly problem?: string;
 }
 
-/** Each account costs the helper a socket, of which it has some 1,000. */
-const MOST_ACCOUNTS = 200;
 const DEFAULT_IDLE_MS = 30_000;
 
 // Those that must not outlive this process, in case that their own event loop is blocked.
@@ -57,7 +55,6 @@ export class HelperProcess {
   readonly #options: HelperOptions;
   #child: ChildProcess | undefined;
   #requests = 0;
-  #accounts = new Set<string>();
   #cancelIdle: CancelTimer | undefined;
 
   constructor(options: HelperOptions) {
@@ -74,7 +71,7 @@ export class HelperProcess {
     const { program, library } = this.#options;
     let child: ChildProcess;
     try {
-      child = spawn(program.command, ["-e", HELPER_SOURCE, library], {
+      child = spawn(program.command, ["--expose-gc", "-e", HELPER_SOURCE, library], {
         env: helperEnvironment(program),
         stdio: ["ignore", "ignore", "ignore", "ipc"],
         windowsHide: true,
@@ -113,14 +110,13 @@ export class HelperProcess {
       if (answer.problem !== undefined) throw new Error(answer.problem);
       return answer.value ?? null;
     } finally {
-      this.#afterRequest(request.account);
+      if (this.#child !== undefined) this.#letGoWhenIdle();
     }
   }
 
   /** Ends the child. A later request starts another one. */
   stop(): void {
     this.#cancelIdle?.();
-    this.#accounts.clear();
     const child = this.#child;
     this.#child = undefined;
     child?.kill("SIGKILL");
@@ -155,12 +151,6 @@ export class HelperProcess {
         if (error !== null) onEnd();
       });
     });
-  }
-
-  #afterRequest(account: string): void {
-    this.#accounts.add(account);
-    if (this.#accounts.size > MOST_ACCOUNTS) this.stop();
-    else if (this.#child !== undefined) this.#letGoWhenIdle();
   }
 
   #letGoWhenIdle(): void {

@@ -27,12 +27,17 @@ try {
   problem = "cannot load: " + (error && error.message);
 }
 
-// Each entry keeps a connection open, so the same one is used again.
+// An entry is slow to make, so it is used again, but it keeps a connection open until it is collected, of which the
+// session bus allows 256 to all programs of a user together.
 const entries = new Map();
 const entryOf = (service, account) => {
   const name = JSON.stringify([service, account]);
   let entry = entries.get(name);
   if (entry === undefined) {
+    if (entries.size >= 32) {
+      entries.clear();
+      gc();
+    }
     entry = new AsyncEntry(service, account, { linux: { store: "secret-service" } });
     entries.set(name, entry);
   }

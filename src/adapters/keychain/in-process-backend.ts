@@ -9,7 +9,6 @@ export interface InProcessOptions {
   clock: Clock;
   deadlineMs: number;
   family: string;
-  absentIsCertain: boolean;
   /** Called once, on the first use. */
   load: () => Promise<KeytarLike>;
 }
@@ -43,7 +42,6 @@ export function inProcessBackend(options: InProcessOptions): KeychainBackend {
 
   return {
     family: options.family,
-    absentIsCertain: options.absentIsCertain,
     get: (account) => perform(async (keytar) => (await keytar.getPassword(service, account)) ?? null),
     set: (account, password) => perform(async (keytar) => keytar.setPassword(service, account, password), password),
     delete: (account) => perform(async (keytar) => keytar.deletePassword(service, account)),
@@ -57,8 +55,8 @@ interface NativeEntry {
   deletePassword(): Promise<boolean>;
 }
 
-/** Each entry keeps a socket open until it is collected, and the library spins when there are none left. */
-const MOST_ENTRIES = 200;
+/** On Linux each entry keeps a connection open until it is collected, and the session bus has 256 for all programs. */
+const MOST_ENTRIES = 32;
 
 /**
  * `@napi-rs/keyring` in keytar's shape, loaded into this process.

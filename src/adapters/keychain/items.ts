@@ -15,8 +15,11 @@ export interface KeychainItemsOptions {
   clock: Clock;
   /** How many characters one item can have. */
   longest: number;
-  /** Tells a keychain that is locked from one in which an item does not exist, when the backend cannot. */
-  confirmAbsence: () => Promise<void>;
+  /**
+   * Asked when an item seems to be absent: `true` when that is so, `false` when it is worth looking again. Rejects when
+   * the keychain is locked.
+   */
+  confirmsAbsence: () => Promise<boolean>;
 }
 
 /** A reader without a lock can meet a writer that is replacing the parts it reads. */
@@ -84,17 +87,18 @@ export class KeychainItems {
   async remove(name: string, mayWrite: (newest: number) => void): Promise<void> {
     const old = await this.#manifest(name);
     mayWrite(old?.fence ?? 0);
+    const deleted = await this.#options.backend.delete(name);
     // keytar answers false for "locked", too.
-    if (!(await this.#options.backend.delete(name))) await this.#options.confirmAbsence();
+    if (!deleted && (await this.has(name))) throw new KeychainFailure("locked");
     await this.#removeParts(name, "a", 0);
     await this.#removeParts(name, "b", 0);
   }
 
   async #get(name: string): Promise<string | undefined> {
-    const item = await this.#options.backend.get(name);
-    if (item !== null) return item;
-    await this.#options.confirmAbsence();
-    return undefined;
+    const { backend, confirmsAbsence } = this.#options;
+    const item = await backend.get(name);
+    if (item !== null || (await confirmsAbsence())) return item ?? undefined;
+    return (await backend.get(name)) ?? undefined;
   }
 
   async #manifest(name: string): Promise<Manifest | undefined> {

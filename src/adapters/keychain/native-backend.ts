@@ -20,7 +20,6 @@ export function nativeBackend(options: NativeBackendOptions): KeychainBackend {
   const inProcess = inProcessBackend({
     ...options,
     family: "native",
-    absentIsCertain: true,
     load: loadNativeKeyring,
   });
   const library = options.program === undefined ? undefined : locateNativeKeyring();
@@ -51,7 +50,6 @@ export function nativeBackend(options: NativeBackendOptions): KeychainBackend {
   startEarly(helper);
   return {
     family: inProcess.family,
-    absentIsCertain: inProcess.absentIsCertain,
     get: async (account) => (await perform({ operation: "get", account })) as string | null,
     set: async (account, password) => {
       await perform({ operation: "set", account, password });

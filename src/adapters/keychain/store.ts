@@ -58,7 +58,7 @@ export class SystemKeychainStore implements KeychainStore {
       backend: this.#backend,
       clock,
       longest: parts.longest ?? (process.platform === "win32" ? LONGEST_ON_WINDOWS : LONGEST_ELSEWHERE),
-      confirmAbsence: () => this.#canary.confirmAbsence(),
+      confirmsAbsence: () => this.#canary.confirmsAbsence(),
     });
     this.#locks = new FileLocks({ clock, directory: join(directory, "locks") });
     this.#index = new KeyIndex(this.#items, new FileLocks({ clock, directory: join(directory, "index-locks") }));
@@ -171,11 +171,7 @@ export class SystemKeychainStore implements KeychainStore {
       return error.code === code ? error : new McpOAuthError(code, `${what} ${error.message}`, { cause: error.cause });
     }
     const failure = toKeychainFailure(error);
-    const wasReset = failure.problem === "locked" && !this.#backend.absentIsCertain;
-    const afterword = wasReset
-      ? ` If the keychain was reset, so that its entries are gone for good, remove ${this.#canary.marker}.`
-      : "";
-    return new McpOAuthError(code, `${what} ${failure.message}${afterword}`, { cause: failure });
+    return new McpOAuthError(code, `${what} ${failure.message}`, { cause: failure });
   }
 }
 
@@ -196,7 +192,7 @@ function makeBackend(options: KeychainStoreOptions, service: string, clock: Cloc
   const { keytar, helper } = options;
   if (keytar !== undefined) {
     const load = async (): Promise<KeytarLike> => keytar;
-    return inProcessBackend({ service, clock, deadlineMs, family: "keytar", absentIsCertain: false, load });
+    return inProcessBackend({ service, clock, deadlineMs, family: "keytar", load });
   }
   const program = helper === false ? undefined : (helper ?? defaultHelperProgram());
   return nativeBackend({ service, clock, deadlineMs, program });

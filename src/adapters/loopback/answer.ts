@@ -18,7 +18,13 @@ const HEADERS: Readonly<Record<string, string>> = {
   Connection: "close",
 };
 
-function send(response: ServerResponse, status: number, contentType: string, body: string, clock: Clock): Promise<void> {
+function send(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  body: string,
+  clock: Clock,
+): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.schedule(resolve, FLUSH_WITHIN_MS);
     const settle = (): void => {

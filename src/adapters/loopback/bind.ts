@@ -61,8 +61,7 @@ function unavailable(address: ListenAddress, error: unknown): McpOAuthError {
     EADDRINUSE:
       `Port ${address.port} is in use by another program, so nothing can be received on ${uri}. ` +
       "Stop that program, or set another redirect.port (0 takes a free one).",
-    EACCES:
-      `The system does not let this program listen on ${where}. Set a redirect.port above 1023 (0 takes a free one).`,
+    EACCES: `The system does not let this program listen on ${where}. Set a redirect.port above 1023 (0 takes a free one).`,
     EADDRNOTAVAIL: `This machine does not have the address ${where}. Set another redirect.host.`,
     EAFNOSUPPORT: `This machine does not have the address ${where}. Set another redirect.host.`,
   };

@@ -35,7 +35,7 @@ export function createPending(options: PendingOptions): PendingRedirect {
       closers.delete(giveUp);
     };
     const giveUp = (): Promise<void> => answer(200, noticePage("received"));
-    const cancel = clock.schedule(giveUp, answerWithinMs);
+    const cancel = clock.schedule(() => void giveUp(), answerWithinMs);
     closers.add(giveUp);
     return {
       parameters,

@@ -33,7 +33,7 @@ function hasExpectedHost(request: IncomingMessage, hosts: ReadonlySet<string>): 
 
 /** A browser that fetches a page ahead of time has not been sent there by the user yet. */
 function isPrefetch(request: IncomingMessage): boolean {
-  const purposes = [request.headers["sec-purpose"], request.headers["purpose"], request.headers["x-moz"]];
+  const purposes = [request.headers["sec-purpose"], request.headers.purpose, request.headers["x-moz"]];
   return purposes.some((purpose) => typeof purpose === "string" && purpose.toLowerCase().includes("prefetch"));
 }
 

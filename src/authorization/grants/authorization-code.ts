@@ -19,7 +19,12 @@ export async function redeemAuthorizationResponse(
 ): Promise<TokenResponse> {
   const { authorizationServer, client, server, redirectUri, resource, codeVerifier } = request;
   const code = new Secret(
-    await validateAuthorizationResponse(parameters, { authorizationServer, clientId: client.clientId, state: request.state, server }),
+    await validateAuthorizationResponse(parameters, {
+      authorizationServer,
+      clientId: client.clientId,
+      state: request.state,
+      server,
+    }),
   );
   return requestToken(
     { ...context, server, authorizationServer, client },

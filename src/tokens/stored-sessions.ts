@@ -1,0 +1,189 @@
+import type { Clock } from "../core/clock.ts";
+import type { TokenStore } from "../ports/token-store.ts";
+import {
+  activeCredential,
+  type Credential,
+  parseStoreKey,
+  type SessionKey,
+  type SessionRecord,
+  storeKey,
+} from "./credential.ts";
+import { momentsOf, type TokenMoments } from "./freshness.ts";
+import { keptByPolicy, policyFor, type SessionPolicy, type SessionPolicyOption } from "./session-policy.ts";
+import { parseSession, serializeSession } from "./session-record.ts";
+
+/** A session in memory, with what the hot path needs worked out. */
+export interface LoadedSession {
+  readonly record: SessionRecord;
+  readonly credential: Credential | undefined;
+  readonly moments: TokenMoments;
+  /** Absent where nothing but the tokens limits the session. */
+  readonly policy?: SessionPolicy;
+}
+
+export interface StoredSessionsOptions {
+  readonly store: TokenStore;
+  readonly clock: Clock;
+  readonly refreshAt: number;
+  readonly sessionPolicy?: SessionPolicyOption;
+  /** Told whenever a session in memory changes; `undefined` when it is gone. */
+  readonly onChange: (name: string, session: LoadedSession | undefined) => void;
+}
+
+const NO_MOMENTS: TokenMoments = { dueAt: 0, expiredAt: 0 };
+
+/**
+ * The sessions of a store, each read once and kept in memory from then on, its absence too. Changes are made under the
+ * session's lock, on what the store has at that moment.
+ */
+export class StoredSessions {
+  readonly #options: StoredSessionsOptions;
+  readonly #sessions = new Map<string, LoadedSession | null>();
+  readonly #loading = new Map<string, Promise<LoadedSession | undefined>>();
+  /** Tokens that were received and could not be written yet. */
+  readonly #unwritten = new Map<string, SessionRecord>();
+
+  constructor(options: StoredSessionsOptions) {
+    this.#options = options;
+  }
+
+  /** The session if it is in memory: no I/O, no waiting. */
+  loaded(name: string): LoadedSession | undefined {
+    return this.#sessions.get(name) ?? undefined;
+  }
+
+  /** The session, from memory or else from the store; `undefined` when there is none. */
+  async load(name: string): Promise<LoadedSession | undefined> {
+    const known = this.#sessions.get(name);
+    return known === undefined ? this.reload(name) : (known ?? undefined);
+  }
+
+  /** The session as the store has it now. */
+  async reload(name: string): Promise<LoadedSession | undefined> {
+    const running = this.#loading.get(name);
+    if (running !== undefined) return running;
+    const loading = this.#read(name).finally(() => this.#loading.delete(name));
+    this.#loading.set(name, loading);
+    return loading;
+  }
+
+  /** The keys of all sessions in the store. */
+  async list(): Promise<SessionKey[]> {
+    const keys = await this.#options.store.keys();
+    return keys.map(parseStoreKey).filter((key) => key !== undefined);
+  }
+
+  /** Takes in a record that the store has. */
+  remember(name: string, record: SessionRecord): LoadedSession {
+    const { sessionPolicy, refreshAt } = this.#options;
+    const credential = activeCredential(record);
+    const session: LoadedSession = {
+      record,
+      credential,
+      moments: credential === undefined ? NO_MOMENTS : momentsOf(credential, refreshAt),
+      ...(sessionPolicy !== undefined && { policy: policyFor(sessionPolicy, record) }),
+    };
+    this.#sessions.set(name, session);
+    this.#options.onChange(name, session);
+    return session;
+  }
+
+  /** Drops a session from memory; the next load reads the store. */
+  drop(name: string): void {
+    this.#sessions.delete(name);
+    this.#options.onChange(name, undefined);
+  }
+
+  /** Keeps in memory what could not be written, until it can be. */
+  keepUnwritten(name: string, record: SessionRecord): void {
+    this.#unwritten.set(name, record);
+  }
+
+  /** Writes what could not be written before, if there is such a thing. */
+  async writeUnwritten(name: string): Promise<void> {
+    const record = this.#unwritten.get(name);
+    if (record === undefined) return;
+    await this.#underLock(name, (write) => write(record));
+    this.#unwritten.delete(name);
+  }
+
+  /** Changes a stored session; `undefined` when there is none. */
+  async rewrite(name: string, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | undefined> {
+    return this.#underLock(name, async (write) => {
+      const stored = await this.#stored(name);
+      if (stored === undefined) {
+        this.#markAbsent(name);
+        return undefined;
+      }
+      const record = change(stored);
+      await write(record);
+      this.remember(name, record);
+      return record;
+    });
+  }
+
+  /** Writes what a sign-in gave and makes it the credential in use. */
+  async save(key: SessionKey, credential: Credential): Promise<void> {
+    const name = storeKey(key);
+    const kept = keptByPolicy(policyFor(this.#options.sessionPolicy, key), credential);
+    await this.#underLock(name, async (write) => {
+      const before = await this.#stored(name);
+      const requestedScope = kept.requestedScope ?? before?.requestedScope;
+      const record: SessionRecord = {
+        ...key,
+        activeIssuer: kept.issuer,
+        credentials: { ...before?.credentials, [kept.issuer]: kept },
+        lastUsedAt: this.#options.clock.now(),
+        ...(requestedScope !== undefined && { requestedScope }),
+      };
+      await write(record);
+      this.#unwritten.delete(name);
+      this.remember(name, record);
+    });
+  }
+
+  /** Removes a session from the store and from memory, whatever state it is in. */
+  async remove(key: SessionKey): Promise<void> {
+    const { store } = this.#options;
+    const name = storeKey(key);
+    const lock = await store.lock(name);
+    try {
+      await store.delete(name, lock);
+    } finally {
+      await lock.release();
+    }
+    this.#unwritten.delete(name);
+    this.#markAbsent(name);
+  }
+
+  async #read(name: string): Promise<LoadedSession | undefined> {
+    const record = this.#unwritten.get(name) ?? (await this.#stored(name));
+    if (record !== undefined) return this.remember(name, record);
+    this.#markAbsent(name);
+    return undefined;
+  }
+
+  async #stored(name: string): Promise<SessionRecord | undefined> {
+    const { store } = this.#options;
+    const stored = await store.get(name);
+    return stored === undefined ? undefined : parseSession(stored.value, store.kind);
+  }
+
+  #markAbsent(name: string): void {
+    this.#sessions.set(name, null);
+    this.#options.onChange(name, undefined);
+  }
+
+  async #underLock<Result>(
+    name: string,
+    work: (write: (record: SessionRecord) => Promise<void>) => Promise<Result>,
+  ): Promise<Result> {
+    const { store } = this.#options;
+    const lock = await store.lock(name);
+    try {
+      return await work((record) => store.set(name, serializeSession(record), lock));
+    } finally {
+      await lock.release();
+    }
+  }
+}
