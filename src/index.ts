@@ -4,6 +4,7 @@ export { memoryStore } from "./adapters/memory-store.ts";
 export { type TerminalPromptOptions, terminalPrompt } from "./adapters/terminal.ts";
 export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
 export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
+export type { DpopMode } from "./authorization/dpop-choice.ts";
 export type { NarrowScope } from "./authorization/scope.ts";
 export type { CancelTimer, Clock } from "./core/clock.ts";
 export {
@@ -17,6 +18,7 @@ export type { EventBase, McpOAuthEvent, McpOAuthEventName, McpOAuthEvents } from
 export type { Fetch } from "./core/http.ts";
 export { Secret } from "./core/secret.ts";
 export type { AuthorizationServerChoice } from "./discovery/discover.ts";
+export type { PrivateKeyInput } from "./endpoint/private-key.ts";
 export type { SignInFlow } from "./flow/context.ts";
 export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
 export type { SessionStatus } from "./flow/status.ts";

@@ -1,8 +1,10 @@
+import type { DpopMode } from "./authorization/dpop-choice.ts";
 import type { NarrowScope } from "./authorization/scope.ts";
 import type { Clock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import type { Fetch } from "./core/http.ts";
 import type { AuthorizationServerChoice } from "./discovery/discover.ts";
+import type { PrivateKeyInput } from "./endpoint/private-key.ts";
 import type { OpenBrowser } from "./ports/browser.ts";
 import type { PromptForRedirect } from "./ports/prompt.ts";
 import type { RedirectOptions, RedirectReceiver } from "./ports/redirect-receiver.ts";
@@ -34,6 +36,13 @@ export interface TokenManagerOptions {
   clients?: readonly PreRegisteredClient[];
   /** The URL of the client ID metadata document that describes this client. Default: none. */
   clientMetadataUrl?: string;
+  /** The private key of the client that `clientMetadataUrl` describes, where it authenticates by `private_key_jwt`. */
+  clientMetadataKey?: PrivateKeyInput;
+  /**
+   * Whether tokens are bound to a key (DPoP, RFC 9449). `"auto"` (default): where the resource requires it, or both sides
+   * advertise it. `"require"`: always. `"off"`: never. Bound tokens work with `fetch` only.
+   */
+  dpop?: DpopMode;
   /** Whether a person can be asked. `false`: never a browser, `interaction_required` instead. Default `true`. */
   interactive?: boolean;
   /** The account to use where a call names none. Default `"default"`. */

@@ -152,7 +152,7 @@ export class TokenManager {
    * @throws `invalid_argument`, `insecure_url`.
    */
   bearerProvider(url: string | URL, options: AccountOptions = {}): SdkBearerProvider {
-    return bearerProvider(this.#session(url, options));
+    return bearerProvider(this.#session(url, options), () => this.#clock.now());
   }
 
   /**
@@ -284,6 +284,7 @@ export class TokenManager {
       clientName: options.clientName,
       clients: options.clients ?? [],
       ...(options.clientMetadataUrl !== undefined && { clientMetadataUrl: options.clientMetadataUrl }),
+      ...(options.clientMetadataKey !== undefined && { clientMetadataKey: options.clientMetadataKey }),
     });
     const coordinator = new TokenCoordinator({
       store,
@@ -292,6 +293,7 @@ export class TokenManager {
       events,
       refreshAt: options.refreshAt ?? 0.8,
       ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
+      completeClient: (client, authorizationServer) => registry.complete(client, authorizationServer),
       onClientForgotten: (client, server) => registry.forget(client, server),
     });
     const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
@@ -317,6 +319,7 @@ export class TokenManager {
       interactive: options.interactive ?? true,
       signInTimeoutMs: options.signInTimeoutMs ?? 300_000,
       narrowScope: options.narrowScope,
+      dpop: options.dpop ?? "auto",
     };
   }
 }

@@ -1,6 +1,7 @@
 import { readChallenge } from "../challenge/read.ts";
+import { handOver } from "../core/errors.ts";
 import type { ServerSession } from "../flow/run.ts";
-import type { Credential } from "../tokens/credential.ts";
+import { SdkSession } from "./sdk-session.ts";
 
 /** The small auth provider of the MCP SDK's second version (`AuthProvider` of `@modelcontextprotocol/client`). */
 export interface SdkBearerProvider {
@@ -12,19 +13,19 @@ export interface SdkBearerProvider {
  * Makes an SDK bearer provider: `token` gives a valid token, `onUnauthorized` signs in or refreshes.
  *
  * The SDK hands 403 answers to nobody, so scopes cannot be stepped up this way; use `fetch` for servers that need it.
+ *
+ * @param now milliseconds since the epoch.
  */
-export function bearerProvider(session: ServerSession): SdkBearerProvider {
-  let used: Credential | undefined;
+export function bearerProvider(session: ServerSession, now: () => number): SdkBearerProvider {
+  const sdkSession = new SdkSession(session, now);
+  const rethrow = (error: unknown): never => {
+    throw handOver(error);
+  };
   return {
-    async token() {
-      const credential = await session.credentialForRequest();
-      // A second request is made only after the first was not refused.
-      if (used !== undefined && used === credential) session.accepted(used);
-      used = credential;
-      return used?.accessToken.reveal();
-    },
-    async onUnauthorized({ response }) {
-      await session.afterRefusal(readChallenge(response.status, response.headers), used);
+    token: async () => (await sdkSession.credential().catch(rethrow))?.accessToken.reveal(),
+    onUnauthorized: async ({ response }) => {
+      const challenge = readChallenge(response.status, response.headers);
+      await sdkSession.answerRefusal({ challenge, tellsScope: true }).catch(rethrow);
     },
   };
 }

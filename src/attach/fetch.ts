@@ -1,14 +1,20 @@
 import { readChallenge } from "../challenge/read.ts";
+import { handOver, McpOAuthError } from "../core/errors.ts";
 import type { Fetch } from "../core/http.ts";
+import { requireSecureUrl } from "../core/url.ts";
+import { sendAuthorized } from "../endpoint/resource-request.ts";
 import type { ServerSession } from "../flow/run.ts";
 import type { Credential } from "../tokens/credential.ts";
-import { type ReplayableRequest, takeApart } from "./replay.ts";
+import { type ReplayableRequest, takeApart, urlOf } from "./replay.ts";
 import { ResourceScope } from "./resource-scope.ts";
 import { watchForEndpoint } from "./sse-endpoint.ts";
 
-/** How often one request is sent anew after a refusal: one renewal, and a few step-ups (MCP 2026-07-28, "a few times"). */
+/**
+ * How often one request is sent anew after a refusal. A sign-in and two step-ups are three authorizations, which is as
+ * often as a user may be asked for one call (MCP 2026-07-28, "a few times").
+ */
 const MOST_RENEWALS = 2;
-const MOST_STEP_UPS = 3;
+const MOST_STEP_UPS = 2;
 const MOST_REDIRECTS = 20;
 const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
 
@@ -17,10 +23,16 @@ export interface AuthorizedFetchOptions {
   readonly session: ServerSession;
 }
 
-function withAuthorization(init: RequestInit, credential: Credential | undefined): RequestInit {
+/** An answer, and whether it is the resource's own: after a redirect it may be somebody else's. */
+interface Answer {
+  readonly response: Response;
+  readonly isResource: boolean;
+}
+
+/** Beyond the resource nothing that proves who the user is may go along. */
+function withoutCredentials(init: RequestInit): RequestInit {
   const headers = new Headers(init.headers);
-  if (credential !== undefined)
-    headers.set("authorization", `${credential.tokenType} ${credential.accessToken.reveal()}`);
+  for (const name of ["authorization", "cookie", "proxy-authorization", "mcp-session-id"]) headers.delete(name);
   return { ...init, headers, redirect: "manual" };
 }
 
@@ -34,6 +46,12 @@ function redirected(init: RequestInit, status: number): RequestInit {
   for (const name of ["content-type", "content-length", "content-encoding", "content-language", "content-location"])
     headers.delete(name);
   return { ...rest, method: "GET", headers };
+}
+
+/** Where a response redirects to; `undefined` when it is no redirect, or one to nowhere. */
+function redirectOf({ status, headers }: Response, base: URL): URL | undefined {
+  const location = REDIRECT_STATUSES.has(status) ? headers.get("location") : null;
+  return location !== null && URL.canParse(location, base.href) ? new URL(location, base) : undefined;
 }
 
 /**
@@ -51,24 +69,28 @@ class AuthorizedFetch {
     this.#scope = new ResourceScope(session.key.server);
   }
 
+  /** Whether a request is one for this resource. */
+  concerns(url: URL): boolean {
+    return this.#scope.includes(url);
+  }
+
   async run(request: ReplayableRequest): Promise<Response> {
     const signal = request.init.signal ?? undefined;
     let renewals = 0;
     let stepUps = 0;
     let credential = await this.#session.credentialForRequest(signal);
     for (;;) {
-      const response = await this.#send(request, credential);
-      if (response.status !== 401 && response.status !== 403) {
-        if (credential !== undefined) this.#session.accepted(credential);
-        return response;
-      }
-      const isStepUp = response.status === 403;
-      if (isStepUp ? ++stepUps > MOST_STEP_UPS : ++renewals > MOST_RENEWALS) return response;
-      const next = await this.#session.afterRefusal(
-        readChallenge(response.status, response.headers),
-        credential,
-        signal,
-      );
+      const { response, isResource } = await this.#send(request, credential);
+      // What somebody else answers says nothing about our token.
+      if (!isResource) return response;
+      // A 403 too comes from a server that has taken the token.
+      if (response.status !== 401 && credential !== undefined) this.#session.accepted(credential);
+      if (response.status !== 401 && response.status !== 403) return response;
+      const challenge = readChallenge(response.status, response.headers);
+      const isStepUp = challenge.status === 403 && challenge.error === "insufficient_scope";
+      if (isStepUp && stepUps++ >= MOST_STEP_UPS) throw this.#endless(challenge.scope);
+      if (!isStepUp && renewals++ >= MOST_RENEWALS) return response;
+      const next = await this.#session.afterRefusal(challenge, credential, signal);
       // The credential is renewed either way; a body that is used up leaves the repetition to the caller.
       if (next === undefined || !request.replayable) return response;
       await response.body?.cancel();
@@ -76,53 +98,56 @@ class AuthorizedFetch {
     }
   }
 
-  async #send(request: ReplayableRequest, credential: Credential | undefined): Promise<Response> {
+  async #send(request: ReplayableRequest, credential: Credential | undefined): Promise<Answer> {
     const { redirect = "follow" } = request.init;
     let { url, init } = request;
+    let isResource = true;
     for (let hop = 0; ; hop++) {
-      const inside = this.#scope.includes(url);
-      const response = await this.#fetch(
-        url.href,
-        inside ? withAuthorization(init, credential) : withoutCredentials(init),
-      );
-      const location = REDIRECT_STATUSES.has(response.status) ? response.headers.get("location") : null;
-      // Only the resource itself may say where else its token may go.
-      const follow = inside ? this.#scope.vouch.bind(this.#scope) : resolve;
-      const target = location === null ? undefined : follow(location, url);
-      if (target === undefined || redirect === "manual") return this.#watch(response, url, inside);
-      await response.body?.cancel();
-      if (redirect === "error" || hop >= MOST_REDIRECTS) {
-        throw new TypeError(
-          `fetch failed: ${url.host} answered with ${redirect === "error" ? "a redirect" : "too many redirects"}`,
-        );
+      // Once a redirect has led away, whoever answers there must not direct the token back to where they like.
+      isResource = isResource && this.#scope.includes(url);
+      const prepared = isResource ? withAuthorization(init, credential) : withoutCredentials(init);
+      const response = await this.#fetch(url.href, prepared);
+      const target = redirectOf(response, url);
+      // Only the resource itself may say where else on its origin its token may go.
+      if (target !== undefined && isResource) this.#scope.vouch(target.href, url);
+      if (target === undefined || redirect === "manual") {
+        if (hop > 0) Object.defineProperty(response, "redirected", { value: true });
+        return { response: isResource ? this.#watch(response, url) : response, isResource };
       }
-      url = target;
+      await response.body?.cancel();
+      url = this.#follow(url, target, redirect === "error" ? 0 : MOST_REDIRECTS - hop);
       init = redirected(init, response.status);
     }
   }
 
+  #follow(from: URL, target: URL, redirectsLeft: number): URL {
+    if (redirectsLeft <= 0) throw new TypeError(`fetch failed: ${from.host} answered with a redirect too many`);
+    // Even without its token the request is not for everybody on the way to read.
+    return requireSecureUrl(target.href, `The redirect of ${from.host}`, { server: this.#session.key.server });
+  }
+
   /** The older SSE transport learns from its stream where to post; the token has to go there as well. */
-  #watch(response: Response, url: URL, inside: boolean): Response {
+  #watch(response: Response, url: URL): Response {
     const isStream = response.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") === true;
-    if (!inside || !isStream || !response.ok) return response;
+    if (!isStream || !response.ok) return response;
     return watchForEndpoint(response, (endpoint) => this.#scope.vouch(endpoint, url));
   }
 
-  /** Whether a request is one for this resource. */
-  concerns(url: URL): boolean {
-    return this.#scope.includes(url);
+  #endless(requiredScope: string | undefined): McpOAuthError {
+    const { server } = this.#session.key;
+    return new McpOAuthError(
+      "insufficient_scope",
+      `${server} asks for more scopes after every sign-in${requiredScope === undefined ? "" : ` (last: ${requiredScope})`}, ` +
+        `so the request was given up after ${MOST_STEP_UPS} step-ups. Report it to the server's operator.`,
+      { server, status: 403, ...(requiredScope !== undefined && { requiredScope }) },
+    );
   }
 }
 
-function resolve(reference: string, base: URL): URL | undefined {
-  return URL.canParse(reference, base.href) ? new URL(reference, base) : undefined;
-}
-
-/** Beyond the resource nothing that proves who the user is may go along. */
-function withoutCredentials(init: RequestInit): RequestInit {
-  const headers = new Headers(init.headers);
-  for (const name of ["authorization", "cookie", "proxy-authorization", "mcp-session-id"]) headers.delete(name);
-  return { ...init, headers, redirect: "manual" };
+/** What a `fetch` rejects with: the signal's own reason after an abort, as everywhere. */
+function asFetchRejects(error: unknown, signal: AbortSignal | null | undefined): unknown {
+  const isAbort = error instanceof McpOAuthError && error.code === "aborted" && signal?.aborted === true;
+  return isAbort ? signal.reason : handOver(error);
 }
 
 /**
@@ -133,8 +158,12 @@ function withoutCredentials(init: RequestInit): RequestInit {
 export function authorizedFetch(options: AuthorizedFetchOptions): Fetch {
   const authorized = new AuthorizedFetch(options);
   return async (input, init) => {
+    if (!authorized.concerns(urlOf(input))) return options.fetch(input, init);
     const request = await takeApart(input, init);
-    if (!authorized.concerns(request.url)) return options.fetch(input, init);
-    return authorized.run(request);
+    try {
+      return await authorized.run(request);
+    } catch (error) {
+      throw asFetchRejects(error, request.init.signal);
+    }
   };
 }

@@ -1,8 +1,6 @@
-import { McpOAuthError } from "../core/errors.ts";
-import { coversScope } from "../core/scope.ts";
-import type { Discovery } from "../discovery/discover.ts";
+import { handOver, McpOAuthError } from "../core/errors.ts";
 import type { ServerSession } from "../flow/run.ts";
-import type { Credential } from "../tokens/credential.ts";
+import { SdkSession } from "./sdk-session.ts";
 
 /** What the SDKs take for stored tokens. */
 export interface SdkTokens {
@@ -13,13 +11,17 @@ export interface SdkTokens {
   issuer: string;
 }
 
-/** What the SDKs take for a verified discovery. */
+/** What the SDKs take for the result of a discovery. It names nobody: the discovery that counts is made elsewhere. */
 export interface SdkDiscoveryState {
   authorizationServerUrl: string;
-  resourceMetadata?: { resource: string; authorization_servers?: string[]; scopes_supported?: string[] };
-  // The SDKs' own types differ between their versions; the document has been validated.
-  // biome-ignore lint/suspicious/noExplicitAny: structurally typed by two SDKs
-  authorizationServerMetadata?: any;
+  // Type literals and no interfaces: the first SDK version wants members that it does not know to be allowed.
+  resourceMetadata: { resource: string };
+  authorizationServerMetadata: {
+    issuer: string;
+    authorization_endpoint: string;
+    token_endpoint: string;
+    response_types_supported: string[];
+  };
 }
 
 /**
@@ -29,14 +31,14 @@ export interface SdkDiscoveryState {
 export interface SdkOAuthProvider {
   readonly redirectUrl: undefined;
   readonly clientMetadata: { client_name: string; redirect_uris: string[] };
-  clientInformation(): { client_id: string; issuer?: string };
+  clientInformation(context?: { issuer: string }): { client_id: string; issuer: string };
   tokens(): Promise<SdkTokens | undefined>;
   saveTokens(): void;
   redirectToAuthorization(): void;
   saveCodeVerifier(): void;
   codeVerifier(): string;
   validateResourceURL(): Promise<undefined>;
-  discoveryState(): Promise<SdkDiscoveryState>;
+  discoveryState(): SdkDiscoveryState;
   prepareTokenRequest(scope?: string): Promise<URLSearchParams>;
   addClientAuthentication(headers: Headers, parameters: URLSearchParams, url: string | URL): void;
 }
@@ -44,136 +46,96 @@ export interface SdkOAuthProvider {
 /** Stands for the client while the real one may not exist yet; it never leaves the process. */
 const CLIENT_ID = "kept-by-the-token-manager";
 
-/** A token response that says nothing: what counts has been stored already. */
-const EMPTY_TOKEN_RESPONSE = `data:application/json,${encodeURIComponent(JSON.stringify({ access_token: "kept-by-the-token-manager", token_type: "Bearer" }))}`;
+/** Stands for the authorization server. It is nobody's (RFC 2606), so what is sent there reaches nobody. */
+const NOBODY = "https://kept-by-the-token-manager.invalid";
 
-function discoveryStateOf({ issuer, authorizationServer, protectedResource }: Discovery): SdkDiscoveryState {
+/** A token response that says nothing: what counts has been stored already. */
+const NOTHING = JSON.stringify({ access_token: "kept-by-the-token-manager", token_type: "Bearer" });
+const EMPTY_TOKEN_RESPONSE = `data:application/json,${encodeURIComponent(NOTHING)}`;
+
+function discoveryStateOf(resource: string): SdkDiscoveryState {
   return {
-    authorizationServerUrl: issuer,
-    authorizationServerMetadata: authorizationServer,
-    ...(protectedResource !== undefined && {
-      resourceMetadata: {
-        resource: protectedResource.resource,
-        authorization_servers: [...protectedResource.authorizationServers],
-        ...(protectedResource.scopesSupported !== undefined && {
-          scopes_supported: [...protectedResource.scopesSupported],
-        }),
-      },
-    }),
+    authorizationServerUrl: NOBODY,
+    resourceMetadata: { resource },
+    authorizationServerMetadata: {
+      issuer: NOBODY,
+      authorization_endpoint: `${NOBODY}/authorize`,
+      token_endpoint: `${NOBODY}/token`,
+      response_types_supported: ["code"],
+    },
   };
 }
 
-class OAuthProvider {
-  readonly #session: ServerSession;
-  readonly #now: () => number;
-  #used: Credential | undefined;
-  #issuer: string | undefined;
-  /** Whether the server has been asked for its challenge while there was no session. */
-  #asked = false;
+async function sdkTokens(session: SdkSession, now: () => number): Promise<SdkTokens | undefined> {
+  const credential = await session.credential();
+  if (credential === undefined) return undefined;
+  const { accessToken, tokenType, expiresAt, scope, issuer } = credential;
+  return {
+    access_token: accessToken.reveal(),
+    token_type: tokenType,
+    issuer,
+    ...(expiresAt !== undefined && { expires_in: Math.max(Math.floor((expiresAt - now()) / 1000), 0) }),
+    ...(scope !== undefined && { scope }),
+  };
+}
 
-  constructor(session: ServerSession, now: () => number) {
-    this.#session = session;
-    this.#now = now;
+/** Turns the SDK's own token request into one that goes nowhere. */
+function redirectToNothing(url: string | URL): void {
+  if (typeof url === "object") {
+    // Both SDKs hand over the very URL that they fetch next; of another realm's, instanceof would know nothing.
+    url.href = EMPTY_TOKEN_RESPONSE;
+    return;
   }
-
-  get issuer(): string | undefined {
-    return this.#issuer;
-  }
-
-  async tokens(): Promise<SdkTokens | undefined> {
-    let credential = await this.#session.credentialForRequest();
-    if (credential === undefined && !this.#asked) {
-      // Asking here, before the SDK's first request, saves the round trip of having that one refused.
-      this.#asked = true;
-      credential = await this.#session.signInIfAsked();
-    }
-    // A request is prepared only after the one before was not refused.
-    if (this.#used !== undefined && this.#used === credential) this.#session.accepted(this.#used);
-    this.#used = credential;
-    if (credential === undefined) return undefined;
-    this.#asked = false;
-    const { accessToken, tokenType, expiresAt, scope, issuer } = credential;
-    return {
-      access_token: accessToken.reveal(),
-      token_type: tokenType,
-      issuer,
-      ...(expiresAt !== undefined && { expires_in: Math.max(Math.floor((expiresAt - this.#now()) / 1000), 0) }),
-      ...(scope !== undefined && { scope }),
-    };
-  }
-
-  async discoveryState(): Promise<SdkDiscoveryState> {
-    const discovery = await this.#session.discover(undefined);
-    this.#issuer = discovery.issuer;
-    return discoveryStateOf(discovery);
-  }
-
-  /**
-   * The SDK has met a refusal and does not tell which: the server is asked again. If it refuses us there as well, the
-   * credential is renewed; if not, the refusal was about scopes.
-   */
-  async answerRefusal(scope: string | undefined): Promise<void> {
-    const used = this.#used;
-    const challenge = await this.#session.probe(used);
-    if (challenge !== undefined) {
-      await this.#session.afterRefusal(challenge, used);
-      return;
-    }
-    if (used === undefined) {
-      await this.#session.afterRefusal({ status: 401, schemes: [] }, used);
-      return;
-    }
-    const added = scope !== undefined && !coversScope(used.requestedScope, scope) ? { scope } : {};
-    const stepped = await this.#session.afterRefusal(
-      { status: 403, error: "insufficient_scope", schemes: [], ...added },
-      used,
-    );
-    if (stepped === undefined) throw this.#nothingToAskFor();
-  }
-
-  #nothingToAskFor(): McpOAuthError {
-    const { server } = this.#session.key;
-    const message = `${server} refuses the request although every scope that it names has been granted. Ask its operator which permission is missing.`;
-    return new McpOAuthError("insufficient_scope", message, { server, status: 403 });
-  }
+  throw new McpOAuthError(
+    "invalid_configuration",
+    "This version of the MCP SDK does not let an auth provider answer its token request. Use the token manager's fetch instead.",
+  );
 }
 
 /**
  * Makes an object that both MCP SDKs take as `authProvider`, whose sign-in completes inside `client.connect()`.
  *
- * Both SDKs insist on sending the token request themselves, one for each caller that met a 401. Here that request has
- * been made before they ask, once for all callers and with all checks; with no `redirectUrl` the SDKs take their grant
- * from `prepareTokenRequest`, so that is where the work is waited for, and `addClientAuthentication` then points the SDK's
- * own request at an empty `data:` document: nothing is sent, and nothing secret passes through it.
+ * Both SDKs insist on sending a token request themselves, one for each caller that met a refusal. Here that work is done
+ * before they ask, once for all callers and with all checks. With no `redirectUrl` the SDKs take their grant from
+ * `prepareTokenRequest`, so that is where the work is waited for. What they know of the authorization server is a name
+ * that belongs to nobody, and `addClientAuthentication` points their own request at an empty `data:` document: nothing is
+ * sent, nothing secret passes through it, and a version that ignored the changed address would reach no one.
+ *
+ * @param now milliseconds since the epoch.
  */
 export function oauthProvider(session: ServerSession, clientName: string, now: () => number): SdkOAuthProvider {
-  const provider = new OAuthProvider(session, now);
+  const sdkSession = new SdkSession(session, now);
+  let tellsScope = false;
   const neverCalled = (): never => {
-    throw new McpOAuthError(
-      "invalid_configuration",
-      "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth.",
+    throw handOver(
+      new McpOAuthError(
+        "invalid_configuration",
+        "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth.",
+      ),
     );
+  };
+  const rethrow = (error: unknown): never => {
+    throw handOver(error);
   };
   return {
     redirectUrl: undefined,
     clientMetadata: { client_name: clientName, redirect_uris: [] },
-    clientInformation: () => ({
-      client_id: CLIENT_ID,
-      ...(provider.issuer !== undefined && { issuer: provider.issuer }),
-    }),
-    tokens: () => provider.tokens(),
+    clientInformation: (context) => {
+      // The second SDK version says for which issuer; it is the one that also hands on the scope of a 403.
+      tellsScope = context !== undefined;
+      return { client_id: CLIENT_ID, issuer: NOBODY };
+    },
+    tokens: () => sdkTokens(sdkSession, now).catch(rethrow),
     saveTokens: () => undefined,
     redirectToAuthorization: neverCalled,
     saveCodeVerifier: neverCalled,
     codeVerifier: neverCalled,
     validateResourceURL: async () => undefined,
-    discoveryState: () => provider.discoveryState(),
-    async prepareTokenRequest(scope) {
-      await provider.answerRefusal(scope);
+    discoveryState: () => discoveryStateOf(session.key.server),
+    prepareTokenRequest: async (scope) => {
+      await sdkSession.answerRefusal({ tellsScope, ...(scope !== undefined && { scope }) }).catch(rethrow);
       return new URLSearchParams({ grant_type: "urn:mcp-oauth-client:already-done" });
     },
-    addClientAuthentication(_headers, _parameters, url) {
-      if (url instanceof URL) url.href = EMPTY_TOKEN_RESPONSE;
-    },
+    addClientAuthentication: (_headers, _parameters, url) => redirectToNothing(url),
   };
 }

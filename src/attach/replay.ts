@@ -6,16 +6,8 @@ export interface ReplayableRequest {
   readonly replayable: boolean;
 }
 
-/** Bodies that a fetch reads without using them up (Fetch standard, "extract a body"). */
-function isReusable(body: unknown): boolean {
-  if (body === undefined || body === null || typeof body === "string") return true;
-  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return true;
-  return body instanceof URLSearchParams || body instanceof Blob || body instanceof FormData;
-}
-
-/** A Request's own members as an init; its body is read into memory, which makes it replayable. */
-async function initOf(request: Request): Promise<RequestInit> {
-  const body = request.body === null ? undefined : await request.clone().arrayBuffer();
+/** Members of a Request that an init has too; the body and the URL are handled apart. */
+function initOf(request: Request): RequestInit {
   return {
     method: request.method,
     headers: request.headers,
@@ -23,18 +15,56 @@ async function initOf(request: Request): Promise<RequestInit> {
     redirect: request.redirect,
     credentials: request.credentials,
     cache: request.cache,
+    keepalive: request.keepalive,
     mode: request.mode === "navigate" ? "cors" : request.mode,
-    ...(body !== undefined && { body }),
   };
 }
 
-/** Takes the arguments of a `fetch` call apart. What `init` has wins over what a Request has, as in `fetch`. */
+/** As `fetch` reads an init: a member that is `undefined` is not there. */
+function presentMembers(init: RequestInit): RequestInit {
+  return Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined));
+}
+
+/** Bodies that a fetch reads without using them up, though they may change or read differently the next time. */
+function isReadable(body: unknown): body is ArrayBuffer | ArrayBufferView | URLSearchParams | FormData {
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return true;
+  return body instanceof URLSearchParams || body instanceof FormData;
+}
+
+/**
+ * The same request with a body that gives the same bytes each time, also where the caller changes its buffer meanwhile,
+ * or where each sending would invent a new multipart boundary (Fetch standard, "extract a body").
+ */
+async function withFixedBody(url: URL, init: RequestInit): Promise<ReplayableRequest> {
+  const { body } = init;
+  if (body === undefined || body === null || typeof body === "string" || body instanceof Blob) {
+    return { url, init, replayable: true };
+  }
+  if (!isReadable(body)) return { url, init, replayable: false };
+  const extracted = new Response(body as BodyInit);
+  const type = extracted.headers.get("content-type");
+  const headers = new Headers(init.headers);
+  if (type !== null && !headers.has("content-type")) headers.set("content-type", type);
+  return { url, init: { ...init, headers, body: await extracted.arrayBuffer() }, replayable: true };
+}
+
+/** The URL of a `fetch` call. */
+export function urlOf(input: string | URL | Request): URL {
+  return new URL(typeof input === "object" && "url" in input ? input.url : String(input));
+}
+
+/**
+ * Takes the arguments of a `fetch` call apart. What `init` has wins over what a Request has, as in `fetch`; a Request's own
+ * body is read into memory, which makes it replayable.
+ */
 export async function takeApart(
   input: string | URL | Request,
   init: RequestInit | undefined,
 ): Promise<ReplayableRequest> {
-  const isRequest = typeof input === "object" && "url" in input;
-  const url = new URL(isRequest ? input.url : String(input));
-  const whole = isRequest ? { ...(await initOf(input)), ...init } : { ...init };
-  return { url, init: whole, replayable: isReusable(whole.body) };
+  const url = urlOf(input);
+  const given = presentMembers(init ?? {});
+  if (typeof input !== "object" || !("url" in input)) return withFixedBody(url, given);
+  const whole = { ...initOf(input), ...given };
+  if (given.body !== undefined || input.body === null) return withFixedBody(url, whole);
+  return { url, init: { ...whole, body: await input.arrayBuffer() }, replayable: true };
 }

@@ -30,6 +30,8 @@ export interface AuthorizationRequestOptions {
   readonly redirectUri: string;
   readonly resource: string;
   readonly scope?: string;
+  /** The thumbprint of the key that the code is to be bound to (RFC 9449 section 10). */
+  readonly dpopThumbprint?: string;
 }
 
 /** OpenID Connect providers issue refresh tokens for `offline_access` only after asking (OpenID Connect Core section 11). */
@@ -65,6 +67,7 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
     code_challenge: challenge,
     code_challenge_method: "S256",
     resource,
+    dpop_jkt: options.dpopThumbprint,
     prompt: needsConsentPrompt(authorizationServer, scope) ? "consent" : undefined,
   };
   for (const [name, value] of Object.entries(parameters)) {

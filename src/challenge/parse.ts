@@ -16,6 +16,8 @@ const WHITE_SPACE = /[ \t]*/y;
 const LIST_GAP = /[ \t,]*/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const QUOTED_STRING = /"((?:[^"\\]|\\[\s\S])*)"/y;
+/** A value should be a token where it has no quotes, but URLs are sent bare too; nothing else can start in their middle. */
+const BARE_VALUE = /[^\s",]+/y;
 /** After something that fits no rule: up to the next comma that is not inside quotes. */
 const GARBAGE = /(?:[^",]|"(?:[^"\\]|\\[\s\S])*"?)+/y;
 
@@ -74,8 +76,8 @@ function readParameter(reader: Reader): Parameter | undefined {
   if (quotedString !== undefined) {
     return { name: lowerName, value: quotedString.replace(/\\([\s\S])/g, "$1"), complete: true };
   }
-  const token = reader.take(TOKEN)?.[0];
-  if (token !== undefined) return { name: lowerName, value: token, complete: true };
+  const bareValue = reader.take(BARE_VALUE)?.[0];
+  if (bareValue !== undefined) return { name: lowerName, value: bareValue, complete: true };
   const opening = reader.position;
   if (reader.take(/"/y) !== undefined) {
     return { name: lowerName, value: reader.takeRest(), complete: false };

@@ -25,3 +25,6 @@ export function equalInConstantTime(left: string, right: string): boolean {
   const hashOf = (text: string): Buffer => createHash("sha256").update(text, "utf8").digest();
   return timingSafeEqual(hashOf(left), hashOf(right));
 }
+
+/** The platform's WebCrypto. */
+export const subtle: SubtleCrypto = globalThis.crypto.subtle;

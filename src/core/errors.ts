@@ -15,6 +15,7 @@
  * | `resource_mismatch` | resource metadata names another resource | see the message: both are in it |
  * | `issuer_mismatch` | metadata or an authorization response names another issuer | see the message: both are in it |
  * | `pkce_unsupported` | the authorization server does not offer PKCE with S256 | ask its operator |
+ * | `dpop_unsupported` | tokens cannot be bound to a key as they must be | change the option `dpop`, ask the operators |
  * | `client_unavailable` | no client id could be obtained | register one and pass it in `clients` |
  * | `client_mismatch` | the configured client belongs to another issuer | configure one for this issuer |
  * | `registration_failed` | dynamic registration was refused | see `oauthError` |
@@ -49,6 +50,7 @@ export type McpOAuthErrorCode =
   | "resource_mismatch"
   | "issuer_mismatch"
   | "pkce_unsupported"
+  | "dpop_unsupported"
   | "client_unavailable"
   | "client_mismatch"
   | "registration_failed"
@@ -83,6 +85,7 @@ const everyCode: Record<McpOAuthErrorCode, true> = {
   resource_mismatch: true,
   issuer_mismatch: true,
   pkce_unsupported: true,
+  dpop_unsupported: true,
   client_unavailable: true,
   client_mismatch: true,
   registration_failed: true,
@@ -138,12 +141,13 @@ const BRAND: unique symbol = Symbol.for("mcp-oauth-client.error") as never;
 export class McpOAuthError extends Error {
   override readonly name = "McpOAuthError";
   readonly code: McpOAuthErrorCode;
-  readonly server?: string;
-  readonly issuer?: string;
-  readonly oauthError?: string;
-  readonly status?: number;
-  readonly requiredScope?: string;
-  readonly retryAfterMs?: number;
+  // Declared only, so that what is not known is not there at all when the error is printed.
+  declare readonly server?: string;
+  declare readonly issuer?: string;
+  declare readonly oauthError?: string;
+  declare readonly status?: number;
+  declare readonly requiredScope?: string;
+  declare readonly retryAfterMs?: number;
 
   constructor(code: McpOAuthErrorCode, message: string, details: McpOAuthErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined);
@@ -185,11 +189,42 @@ export class McpOAuthError extends Error {
 /** Names under which other libraries keep the error that they wrapped. */
 const WRAPPER_PROPERTIES = ["cause", "error", "reason", "originalError", "data", "errors"] as const;
 
+const MOST_HANDED_OVER = 20;
+/** The last errors that were handed to an SDK, by their message. */
+const handedOver = new Map<string, McpOAuthError>();
+
+/**
+ * Notes an error on its way into an SDK, and gives it back: the event source under the SSE transports keeps nothing of
+ * what a `fetch` throws but its message, and by that {@link findMcpOAuthError} finds it again.
+ */
+export function handOver(error: unknown): unknown {
+  if (!(error instanceof McpOAuthError)) return error;
+  // Deleted first, so that the newest stands last and the oldest is dropped.
+  handedOver.delete(error.message);
+  handedOver.set(error.message, error);
+  const [oldest] = handedOver.keys();
+  if (handedOver.size > MOST_HANDED_OVER && oldest !== undefined) handedOver.delete(oldest);
+  return error;
+}
+
+/** The newest error whose message another error carries in its own. */
+function findByMessage(errors: Iterable<unknown>): McpOAuthError | undefined {
+  const newestFirst = [...handedOver.values()].reverse();
+  for (const error of errors) {
+    const message: unknown = (error as { message?: unknown }).message;
+    if (typeof message !== "string") continue;
+    const found = newestFirst.find((candidate) => message.includes(candidate.message));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /**
  * Finds this library's error inside whatever an MCP SDK threw.
  *
  * SDK transports and their version negotiation wrap what a `fetch` or an auth provider throws; this looks through
- * `cause` chains, aggregated errors and the properties in which wrappers keep the original.
+ * `cause` chains, aggregated errors and the properties in which wrappers keep the original, and recognises the message of
+ * one of the last errors where nothing else of it was kept.
  *
  * @returns the first {@link McpOAuthError}, or `undefined` when there is none.
  */
@@ -206,5 +241,5 @@ export function findMcpOAuthError(error: unknown): McpOAuthError | undefined {
       if (property in candidate) queue.push((candidate as Record<string, unknown>)[property]);
     }
   }
-  return undefined;
+  return findByMessage(seen);
 }

@@ -8,7 +8,7 @@ export function inertText(text: string, maxLength = 200): string {
     .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, "")
     .replace(/ {2,}/g, " ")
     .trim();
-  const characters = Array.from(cleaned.slice(0, maxLength * 2));
+  const characters = Array.from(cleaned.slice(0, (maxLength + 1) * 2));
   return characters.length > maxLength ? `${characters.slice(0, maxLength).join("")}…` : characters.join("");
 }
 

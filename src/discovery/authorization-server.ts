@@ -47,7 +47,10 @@ export function authorizationServerProbes(issuer: URL): string[] {
  * @throws `insecure_url` or `invalid_response`.
  */
 export function requireIssuer(issuer: string, server: string): URL {
-  const url = requireSecureUrl(issuer, "The authorization server's issuer identifier", { server, issuer });
+  const url = requireSecureUrl(issuer, `The issuer identifier in the resource metadata of ${server}`, {
+    server,
+    issuer,
+  });
   if (issuer.includes("?") || issuer.includes("#")) {
     const message = `The issuer identifier ${quoted(issuer)} has a query or a fragment, which RFC 8414 forbids. Report it to the operator of ${server}.`;
     throw new McpOAuthError("invalid_response", message, { server, issuer });

@@ -47,9 +47,9 @@ export async function fetchMetadata(
       const message = `${what} at ${url} answered with status ${status}. Try again later, or report it to the server's operator.`;
       return { kind: "failed", error: new OAuthError("discovery_failed", message, { ...details, status }) };
     }
-    if ((answer.headers.get("content-type") ?? "").toLowerCase().startsWith("text/html")) return { kind: "absent" };
     const document = parseJsonObject(answer.text);
     if (document === undefined) {
+      if ((answer.headers.get("content-type") ?? "").toLowerCase().startsWith("text/html")) return { kind: "absent" };
       const message = `${what} at ${url} is not a JSON object. Report it to the server's operator.`;
       return { kind: "failed", error: new OAuthError("invalid_response", message, { ...details, status }) };
     }

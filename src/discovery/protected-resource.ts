@@ -54,11 +54,16 @@ export function resourceMetadataProbes(server: string, challengedUrl?: string): 
   return probes.filter((probe, index) => probes.findIndex((other) => other.url === probe.url) === index);
 }
 
+/** Without a fragment (RFC 8707 section 2), user information, or white space that a URL parser would drop. */
+function isPlain(text: string, url: URL): boolean {
+  return !/[#\s]/.test(text) && url.username === "" && url.password === "";
+}
+
 async function checkResource(resource: string, probe: Probe, query: ProtectedResourceQuery): Promise<void> {
   if (resource === probe.identifier) return;
   const { policy, server } = query;
   const url = parseUrl(resource);
-  if (policy.resourceMatch !== "exact" && url !== undefined && url.hash === "" && isWithin(url, new URL(server))) {
+  if (policy.resourceMatch !== "exact" && url !== undefined && isPlain(resource, url) && isWithin(url, new URL(server))) {
     policy.onDeviation?.(
       "RFC 9728 section 3.3",
       `the metadata at ${probe.url} names the resource ${quoted(resource)} where ${quoted(probe.identifier)} was expected`,

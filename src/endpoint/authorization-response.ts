@@ -1,5 +1,5 @@
 import { McpOAuthError } from "../core/errors.ts";
-import { quoted } from "../core/text.ts";
+import { inertText, quoted } from "../core/text.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 
 export interface ExpectedResponse {
@@ -20,7 +20,7 @@ function requireIssuerParameter(parameters: URLSearchParams, expected: ExpectedR
   if (iss === issuer) return;
   throw new McpOAuthError(
     "issuer_mismatch",
-    `The authorization response ${iss === undefined ? "names no issuer" : `is from the issuer ${quoted(iss)}`}, expected was ` +
+    `The authorization response for ${expected.server} ${iss === undefined ? "names no issuer" : `is from the issuer ${quoted(iss)}`}, expected was ` +
       `${quoted(issuer)} (RFC 9207). The response was not used; sign in again, and report it if it happens again.`,
     details,
   );
@@ -47,7 +47,7 @@ function errorResponse(error: string, parameters: URLSearchParams, expected: Exp
     denied
       ? `The sign-in to ${expected.server} was denied at ${issuer}: ${quoted(error, 80)}${explained}. Start it again to give consent.`
       : `The authorization server ${issuer} refused the authorization request for ${expected.server}: ${quoted(error, 80)}${explained}.`,
-    { server: expected.server, issuer, oauthError: error.slice(0, 80) },
+    { server: expected.server, issuer, oauthError: inertText(error, 80) },
   );
 }
 

@@ -1,7 +1,9 @@
 import type { ClientAuth } from "oauth4webapi";
 import { McpOAuthError } from "../core/errors.ts";
 import { quoted } from "../core/text.ts";
+import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import type { ClientAuthenticationMethod, OAuthClient } from "./oauth-client.ts";
+import { type PrivateKeyInput, signingKeyOf } from "./private-key.ts";
 
 /** Ways that need a shared secret, in the order of RFC 6749 section 2.3.1: Basic is the one every server must support. */
 const SECRET_METHODS = ["client_secret_basic", "client_secret_post"] as const;
@@ -26,15 +28,45 @@ export function isKnownMethod(method: string): method is ClientAuthenticationMet
   );
 }
 
+/** Signs a client assertion for one request (RFC 7523 section 2.2): audience is the issuer alone, `typ` names its kind. */
+async function assertionBy(
+  client: OAuthClient,
+  input: PrivateKeyInput,
+  authorizationServer: AuthorizationServerMetadata,
+): Promise<ClientAuth> {
+  const { PrivateKeyJwt, modifyAssertion } = await import("oauth4webapi");
+  const { key, algorithm, keyId } = await signingKeyOf(input);
+  const supported = authorizationServer.token_endpoint_auth_signing_alg_values_supported;
+  if (supported !== undefined && !supported.includes(algorithm)) {
+    throw new McpOAuthError(
+      "invalid_configuration",
+      `The key of the client ${quoted(client.clientId)} signs with ${algorithm}, but ${client.issuer} takes only ${supported.join(", ")}. Use a key of one of these.`,
+      { issuer: client.issuer },
+    );
+  }
+  return PrivateKeyJwt(keyId === undefined ? key : { key, kid: keyId }, {
+    [modifyAssertion]: (header: Record<string, unknown>, payload: Record<string, unknown>) => {
+      header.typ = "client-authentication+jwt";
+      // One text, not a list: a list could hold another server's name (RFC 7523bis section 4).
+      payload.aud = client.issuer;
+    },
+  });
+}
+
 /**
  * The client's authentication for one request: exactly one method (OAuth 2.1 section 2.4).
  *
  * @throws `invalid_configuration` when the client lacks what its method needs.
  */
-export async function authenticateClient(client: OAuthClient): Promise<ClientAuth> {
+export async function authenticateClient(
+  client: OAuthClient,
+  authorizationServer: AuthorizationServerMetadata,
+): Promise<ClientAuth> {
   const { ClientSecretBasic, ClientSecretPost, None } = await import("oauth4webapi");
-  const { authenticationMethod: method, clientSecret } = client;
+  const { authenticationMethod: method, clientSecret, privateKey } = client;
   if (method === "none") return None();
+  if (method === "private_key_jwt" && privateKey !== undefined)
+    return assertionBy(client, privateKey, authorizationServer);
   if (method === "private_key_jwt" || clientSecret === undefined) {
     throw new McpOAuthError(
       "invalid_configuration",

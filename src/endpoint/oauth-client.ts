@@ -1,5 +1,6 @@
 import type { JsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
+import type { PrivateKeyInput } from "./private-key.ts";
 
 /** How a client proves itself at the token endpoint (RFC 7591 section 2); exactly one is used. */
 export type ClientAuthenticationMethod = "none" | "client_secret_basic" | "client_secret_post" | "private_key_jwt";
@@ -11,6 +12,8 @@ export interface OAuthClient {
   readonly how: "pre-registered" | "metadata-document" | "dynamic";
   readonly authenticationMethod: ClientAuthenticationMethod;
   readonly clientSecret?: Secret;
+  /** For `private_key_jwt`. Configured, never stored. */
+  readonly privateKey?: PrivateKeyInput;
   /** When the secret ends, in milliseconds since the epoch. */
   readonly secretExpiresAt?: number;
   /** The redirect URIs that were registered, where we know them. */
@@ -24,8 +27,9 @@ export interface OAuthClient {
 
 /** For a {@link TokenStore} only: the result has secrets in the clear. */
 export function clientToRecord(client: OAuthClient): JsonObject {
+  const { privateKey: _neverStored, ...stored } = client;
   return {
-    ...client,
+    ...stored,
     clientSecret: client.clientSecret?.reveal(),
     registrationAccessToken: client.registrationAccessToken?.reveal(),
   };

@@ -44,7 +44,7 @@ export async function revokeToken(context: EndpointContext, token: Secret, hint:
     const response = await oauth.revocationRequest(
       authorizationServer,
       { client_id: client.clientId },
-      await authenticateClient(client),
+      await authenticateClient(client, authorizationServer),
       token.reveal(),
       {
         additionalParameters: { token_type_hint: hint },

@@ -5,6 +5,7 @@ import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import { authenticateClient } from "./client-authentication.ts";
+import type { DpopKey } from "./dpop-key.ts";
 import type { OAuthClient } from "./oauth-client.ts";
 import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import { wireFetch } from "./wire.ts";
@@ -16,6 +17,8 @@ export interface EndpointContext {
   readonly server: string;
   readonly authorizationServer: AuthorizationServerMetadata;
   readonly client: OAuthClient;
+  /** Binds the tokens to a key. */
+  readonly dpopKey?: DpopKey;
   readonly signal?: AbortSignal;
 }
 
@@ -24,6 +27,8 @@ export interface Grant {
   readonly type: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly secrets: readonly Secret[];
+  /** True for grants whose assertion is the whole proof: no client is named (RFC 7521 section 4.1). */
+  readonly anonymous?: boolean;
 }
 
 /** A validated token response (RFC 6749 section 5.1). */
@@ -66,15 +71,56 @@ export function tidyTokenAnswer(answer: HttpAnswer): HttpAnswer {
   return { status: answer.status === 201 ? 200 : answer.status, headers, text: JSON.stringify(tidied) };
 }
 
+/** What the answer of one attempt was: tokens, or a refusal that has been read but not thrown yet. */
+type Attempt = { readonly tokens: TokenResponse } | { readonly refusal: McpOAuthError };
+
+async function attempt(context: EndpointContext, grant: Grant, what: string): Promise<Attempt> {
+  const oauth = await import("oauth4webapi");
+  const { authorizationServer, client, http, clock, server, signal, dpopKey } = context;
+  const details = { server, issuer: client.issuer };
+  let refusal: McpOAuthError | undefined;
+  const read = (answer: HttpAnswer): HttpAnswer => {
+    refusal = refusalOf(answer, {
+      code: "token_request_failed",
+      what,
+      details,
+      secrets: client.clientSecret === undefined ? grant.secrets : [...grant.secrets, client.clientSecret],
+      nowMs: clock.now(),
+      advice: "See oauthError and status.",
+    });
+    return tidyTokenAnswer(answer);
+  };
+  const wireClient = { client_id: client.clientId };
+  const authentication =
+    grant.anonymous === true ? () => undefined : await authenticateClient(client, authorizationServer);
+  const response = await oauth.genericTokenEndpointRequest(
+    authorizationServer,
+    wireClient,
+    authentication,
+    grant.type,
+    grant.parameters,
+    {
+      // Checked before, with loopback as the only exception (requireSecureUrl).
+      [oauth.allowInsecureRequests]: true,
+      [oauth.customFetch]: wireFetch({ http, what, details, read, ...(signal !== undefined && { signal }) }),
+      ...(dpopKey !== undefined && { DPoP: dpopKey.atAuthorizationServer }),
+    },
+  );
+  if (refusal !== undefined) return { refusal };
+  return {
+    tokens: toTokenResponse(await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response)),
+  };
+}
+
 /**
- * Sends a token request and validates the answer.
+ * Sends a token request and validates the answer. With a DPoP key every request carries a fresh proof, and a server that
+ * asks for a nonce gets it once (RFC 9449 section 8).
  *
  * @throws `token_request_failed` with the server's `oauthError` and `status`, `invalid_response`, `network_failed`,
- * `timeout`, `aborted`, `insecure_url`.
+ * `timeout`, `aborted`, `insecure_url`, `invalid_configuration`.
  */
 export async function requestToken(context: EndpointContext, grant: Grant): Promise<TokenResponse> {
-  const oauth = await import("oauth4webapi");
-  const { authorizationServer, client, http, clock, server, signal } = context;
+  const { authorizationServer, client, server, dpopKey } = context;
   const { issuer } = client;
   const what = `The token endpoint of ${issuer}`;
   const details = { server, issuer };
@@ -82,41 +128,17 @@ export async function requestToken(context: EndpointContext, grant: Grant): Prom
     const message = `The metadata of ${issuer} has no token endpoint, so no token can be had. Report it to its operator.`;
     throw new McpOAuthError("invalid_response", message, details);
   }
-  const secrets = client.clientSecret === undefined ? grant.secrets : [...grant.secrets, client.clientSecret];
-  const read = (answer: HttpAnswer): HttpAnswer => {
-    const refusal = refusalOf(answer, {
-      code: "token_request_failed",
-      what,
-      details,
-      secrets,
-      nowMs: clock.now(),
-      advice: "See oauthError and status.",
-    });
-    if (refusal !== undefined) throw refusal;
-    return tidyTokenAnswer(answer);
-  };
   try {
-    const wireClient = { client_id: client.clientId };
-    const response = await oauth.genericTokenEndpointRequest(
-      authorizationServer,
-      wireClient,
-      await authenticateClient(client),
-      grant.type,
-      grant.parameters,
-      {
-        // Checked before, with loopback as the only exception (requireSecureUrl).
-        [oauth.allowInsecureRequests]: true,
-        [oauth.customFetch]: wireFetch({ http, what, details, read, ...(signal !== undefined && { signal }) }),
-      },
-    );
-    const tokens = toTokenResponse(
-      await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response),
-    );
-    if (tokens.tokenType === "DPoP") {
+    let outcome = await attempt(context, grant, what);
+    const nonceWanted =
+      "refusal" in outcome && outcome.refusal.oauthError === "use_dpop_nonce" && dpopKey !== undefined;
+    if (nonceWanted) outcome = await attempt(context, grant, what);
+    if ("refusal" in outcome) throw outcome.refusal;
+    if (outcome.tokens.tokenType === "DPoP" && dpopKey === undefined) {
       const message = `${what} answered with a DPoP-bound token though no key was offered; it cannot be used.`;
       throw new McpOAuthError("invalid_response", message, details);
     }
-    return tokens;
+    return outcome.tokens;
   } catch (error) {
     throw invalidResponse(error, what, details);
   }

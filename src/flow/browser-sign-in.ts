@@ -5,12 +5,11 @@ import { McpOAuthError } from "../core/errors.ts";
 import { unionOfScopes } from "../core/scope.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
-import type { TokenResponse } from "../endpoint/token-request.ts";
 import type { PendingRedirect, RedirectPage } from "../ports/redirect-receiver.ts";
 import type { Credential } from "../tokens/credential.ts";
-import { expiryOf } from "../tokens/refresh.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { isForgottenClient } from "./forgotten-client.ts";
+import { type BoundKey, issuedCredential } from "./issued-credential.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { openRedirect } from "./redirect.ts";
 
@@ -19,35 +18,9 @@ export interface BrowserSignIn {
   readonly account: string;
   readonly scope: string | undefined;
   readonly flow: SignInFlow;
+  /** Binds the tokens to a key. */
+  readonly dpop: BoundKey | undefined;
   readonly signal: AbortSignal;
-}
-
-function credentialOf(
-  context: FlowContext,
-  signIn: BrowserSignIn,
-  client: OAuthClient,
-  tokens: TokenResponse,
-  flow: string,
-): Credential {
-  const { issuer, resource, authorizationServer } = signIn.discovery;
-  const nowMs = context.clock.now();
-  // A response without a scope means that all of what was asked for was granted (RFC 6749 section 5.1).
-  const granted = tokens.scope ?? signIn.scope;
-  return {
-    issuer,
-    resource,
-    client,
-    authorizationServer,
-    accessToken: tokens.accessToken,
-    tokenType: tokens.tokenType,
-    issuedAt: nowMs,
-    signedInAt: nowMs,
-    flow,
-    ...expiryOf(tokens, nowMs),
-    ...(tokens.refreshToken !== undefined && { refreshToken: tokens.refreshToken }),
-    ...(granted !== undefined && { scope: granted }),
-    ...(signIn.scope !== undefined && { requestedScope: signIn.scope }),
-  };
 }
 
 /** From an open redirect URI to tokens that have been written; the user's page says how it ended. */
@@ -57,7 +30,7 @@ async function authorize(
   redirect: PendingRedirect,
   options: AuthorizationRequestOptions,
 ): Promise<Credential> {
-  const { account, flow, signal, scope } = signIn;
+  const { account, flow, signal, scope, dpop } = signIn;
   const { server, client, authorizationServer } = options;
   const request = createAuthorizationRequest(options);
   context.events.emit("sign_in_started", {
@@ -71,9 +44,11 @@ async function authorize(
   const show = async (outcome: RedirectPage["outcome"]): Promise<void> =>
     arrival?.respond({ outcome, clientName: context.clientName, serverName: new URL(server).host });
   try {
-    const tokens = await redeemAuthorizationResponse({ ...context, signal }, request, parameters);
+    const dpopKey = dpop === undefined ? {} : { dpopKey: dpop.key };
+    const tokens = await redeemAuthorizationResponse({ ...context, signal, ...dpopKey }, request, parameters);
     context.registry.prove(client);
-    const credential = credentialOf(context, signIn, client, tokens, arrival === undefined ? "paste" : "browser");
+    const way = arrival === undefined ? "paste" : "browser";
+    const credential = issuedCredential(context, { ...signIn, client, tokens, flow: way });
     await context.coordinator.save({ server, account }, credential);
     await show("signed-in");
     return credential;
@@ -88,7 +63,7 @@ async function trySignIn(
   context: FlowContext,
   signIn: BrowserSignIn,
 ): Promise<Credential | { readonly forgotten: OAuthClient }> {
-  const { discovery, scope, signal } = signIn;
+  const { discovery, scope, signal, dpop } = signIn;
   const { server, authorizationServer, resource, protectedResource } = discovery;
   const known = await context.registry.known(authorizationServer);
   const redirect = await openRedirect(context.receiver, context.redirect, known);
@@ -110,6 +85,7 @@ async function trySignIn(
       redirectUri,
       resource,
       ...(scope !== undefined && { scope }),
+      ...(dpop !== undefined && { dpopThumbprint: await dpop.key.thumbprint() }),
     };
     if (await isForgottenClient(context, options, signal)) return { forgotten: client };
     try {

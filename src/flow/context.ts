@@ -1,3 +1,4 @@
+import type { DpopMode } from "../authorization/dpop-choice.ts";
 import type { NarrowScope } from "../authorization/scope.ts";
 import type { Clock } from "../core/clock.ts";
 import type { EventHub } from "../core/events.ts";
@@ -33,4 +34,5 @@ export interface FlowContext {
   readonly interactive: boolean;
   readonly signInTimeoutMs: number;
   readonly narrowScope: NarrowScope | undefined;
+  readonly dpop: DpopMode;
 }

@@ -36,7 +36,9 @@ function sameToken(left: Credential | undefined, right: Credential | undefined):
 export function planAfterRefusal(knowledge: Knowledge): RefusalStep {
   const { challenge, used, current, usedIsUnproven, requestedBefore } = knowledge;
   const isStepUp = challenge.status === 403 && challenge.error === "insufficient_scope";
-  if (challenge.status !== 401 && !isStepUp) return "surface";
+  // A missing nonce is a matter of the proof, not of the token (RFC 9449 section 9).
+  const wantsNonce = challenge.error === "use_dpop_nonce";
+  if ((challenge.status !== 401 && !isStepUp) || wantsNonce) return "surface";
   if (current !== undefined && !sameToken(used, current)) return "use-current";
   if (!isStepUp) return used !== undefined && usedIsUnproven ? "reject" : "renew";
   if (used === undefined) return "renew";

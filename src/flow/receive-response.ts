@@ -56,6 +56,8 @@ export async function receiveResponse(context: FlowContext, wait: ResponseWait):
       'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.',
     );
   }
+  // What came before may have missed the abort; nothing is brought before the user after it.
+  wait.signal.throwIfAborted();
   const over = new AbortController();
   const signal = AbortSignal.any([wait.signal, over.signal]);
   const pasted = async (): Promise<ReceivedResponse> =>

@@ -232,21 +232,16 @@ export class ServerSession {
     if (scope === undefined || scope === unionOfScopes(requestedBefore, used?.requestedScope)) return undefined;
     if (this.#denied?.scope === scope && this.#denied.until > clock.now()) throw this.#insufficient(challenge.scope);
     events.emit("step_up", { ...this.key, issuer: discovery.issuer, scope });
-    try {
-      const order = { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } } as const;
-      return await this.#startSignIn(order, { signal, mayEnd: false }, discovery);
-    } catch (error) {
-      const denied =
-        error instanceof McpOAuthError &&
-        (error.code === "authorization_denied" || error.oauthError === "invalid_scope");
-      if (denied) this.#denied = { scope, until: clock.now() + DENIAL_LASTS_MS };
-      throw error;
-    }
+    return this.#startSignIn(
+      { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } },
+      { signal, mayEnd: false, holdsUp: false },
+      discovery,
+    );
   }
 
   async #startSignIn(
     order: Omit<SignInOrder, "key" | "discover">,
-    caller: { signal: AbortSignal | undefined; mayEnd: boolean },
+    caller: { signal: AbortSignal | undefined; mayEnd: boolean; holdsUp?: boolean },
     discovery?: Discovery,
   ): Promise<Credential> {
     const whole: SignInOrder = {
@@ -255,11 +250,23 @@ export class ServerSession {
       discover: async (signal) => discovery ?? this.discover(order.challenge, signal),
     };
     const perform = async (signal: AbortSignal): Promise<Credential> => {
-      const credential = await performSignIn(this.#context, whole, signal);
+      const credential = await performSignIn(this.#context, whole, signal).catch((error: unknown) => {
+        this.#rememberDenial(order.challenge, error);
+        throw error;
+      });
       this.#unproven = credential.accessToken.reveal();
       return credential;
     };
     return this.#desk.start(this.#name, order.challenge?.scope, perform, caller);
+  }
+
+  /** Of a step-up, also when the request that asked for it has given up meanwhile. */
+  #rememberDenial(challenge: ResourceChallenge | undefined, error: unknown): void {
+    const { clock } = this.#context;
+    const isDenial =
+      error instanceof McpOAuthError && (error.code === "authorization_denied" || error.oauthError === "invalid_scope");
+    if (!isDenial || challenge?.error !== "insufficient_scope" || challenge.scope === undefined) return;
+    this.#denied = { scope: challenge.scope, until: clock.now() + DENIAL_LASTS_MS };
   }
 
   #tellChallenge({ status, error, scope }: ResourceChallenge): void {

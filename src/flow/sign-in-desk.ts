@@ -4,6 +4,7 @@ import type { Credential } from "../tokens/credential.ts";
 
 interface RunningSignIn {
   readonly scope: string | undefined;
+  readonly holdsUp: boolean;
   readonly outcome: Promise<Credential>;
   readonly controller: AbortController;
   /** Callers that wait. When the last one that may end it has gone, and nobody else waits, it ends. */
@@ -23,28 +24,30 @@ export class SignInDesk {
   }
 
   /**
-   * Waits for a sign-in under way, without the power to end it.
+   * Waits for a sign-in under way, without the power to end it. One that only adds scopes holds nobody up: what could be
+   * done before it, can be done meanwhile.
    *
    * @throws what the sign-in throws; `aborted`.
    */
   async join(name: string, signal: AbortSignal | undefined): Promise<Credential | undefined> {
     const running = this.#running.get(name);
-    return running === undefined ? undefined : this.#wait(running, signal, false);
+    return running?.holdsUp === true ? this.#wait(name, running, signal, false) : undefined;
   }
 
   /**
    * Joins the sign-in under way, or starts one.
    *
-   * @param mayEnd whether this caller's abort ends it when nobody else waits (an explicit `signIn`), or not (a request).
+   * @param options `mayEnd`: whether this caller's abort ends it when nobody else waits (an explicit `signIn`), or not (a
+   * request). `holdsUp`: whether requests that come meanwhile wait for it; default true.
    */
   async start(
     name: string,
     scope: string | undefined,
     perform: (signal: AbortSignal) => Promise<Credential>,
-    options: { signal?: AbortSignal | undefined; mayEnd: boolean },
+    options: { signal?: AbortSignal | undefined; mayEnd: boolean; holdsUp?: boolean },
   ): Promise<Credential> {
-    const running = this.#running.get(name) ?? this.#begin(name, scope, perform);
-    return this.#wait(running, options.signal, options.mayEnd);
+    const running = this.#running.get(name) ?? this.#begin(name, scope, perform, options.holdsUp ?? true);
+    return this.#wait(name, running, options.signal, options.mayEnd);
   }
 
   /** Ends all sign-ins. */
@@ -53,26 +56,31 @@ export class SignInDesk {
     for (const running of this.#running.values()) running.controller.abort(reason);
   }
 
-  #begin(
-    name: string,
-    scope: string | undefined,
-    perform: (signal: AbortSignal) => Promise<Credential>,
-  ): RunningSignIn {
+  #begin(name: string, scope: string | undefined, perform: (signal: AbortSignal) => Promise<Credential>): RunningSignIn {
     const controller = new AbortController();
-    const outcome = perform(controller.signal).finally(() => this.#running.delete(name));
+    const outcome = perform(controller.signal).finally(() => this.#forget(name, running));
     outcome.catch(() => undefined);
     const running = { scope, outcome, controller, waiting: 0 };
     this.#running.set(name, running);
     return running;
   }
 
-  async #wait(running: RunningSignIn, signal: AbortSignal | undefined, mayEnd: boolean): Promise<Credential> {
+  #forget(name: string, running: RunningSignIn): void {
+    if (this.#running.get(name) === running) this.#running.delete(name);
+  }
+
+  async #wait(name: string, running: RunningSignIn, signal: AbortSignal | undefined, mayEnd: boolean): Promise<Credential> {
     running.waiting++;
     try {
       return await waitFor(running.outcome, signal);
+    } catch (error) {
+      if (!mayEnd || signal?.aborted !== true || running.waiting > 1) throw error;
+      // Whoever comes now starts anew; and when this caller hears of the end, the port and the lock are free again.
+      this.#forget(name, running);
+      running.controller.abort(signal.reason);
+      return await running.outcome;
     } finally {
       running.waiting--;
-      if (mayEnd && signal?.aborted === true && running.waiting === 0) running.controller.abort(signal.reason);
     }
   }
 }

@@ -1,12 +1,15 @@
+import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { chooseScope } from "../authorization/scope.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { coversScope } from "../core/scope.ts";
 import type { Discovery } from "../discovery/discover.ts";
+import { DpopKey, rememberDpopKey } from "../endpoint/dpop-key.ts";
 import type { Credential, SessionKey } from "../tokens/credential.ts";
 import { storeKey } from "../tokens/credential.ts";
 import { signInWithBrowser } from "./browser-sign-in.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
+import type { BoundKey } from "./issued-credential.ts";
 
 export interface SignInOrder {
   readonly key: SessionKey;
@@ -92,7 +95,8 @@ export async function performSignIn(
     try {
       const elsewhere = await signedInElsewhere(context, order, scope);
       if (elsewhere !== undefined) return elsewhere;
-      const credential = await signInWithBrowser(context, { discovery, account, scope, flow, signal });
+      const dpop = await keyFor(context, discovery, challenge);
+      const credential = await signInWithBrowser(context, { discovery, account, scope, flow, dpop, signal });
       events.emit("token_issued", {
         server,
         account,
@@ -112,6 +116,19 @@ export async function performSignIn(
   } finally {
     cancel();
   }
+}
+
+/** A new key for tokens that are to be bound to one. */
+async function keyFor(
+  context: FlowContext,
+  discovery: Discovery,
+  challenge: ResourceChallenge | undefined,
+): Promise<BoundKey | undefined> {
+  const choice = chooseDpop(context.dpop, discovery, challenge);
+  if (choice === undefined) return undefined;
+  const key = await DpopKey.create(choice.algorithm);
+  rememberDpopKey(key);
+  return { key, choice };
 }
 
 function interactionRequired(server: string, issuer: string, scope: string | undefined): McpOAuthError {

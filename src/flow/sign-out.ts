@@ -50,7 +50,7 @@ async function revokeCredential(
     ...context,
     server: key.server,
     authorizationServer: credential.authorizationServer,
-    client: credential.client,
+    client: context.registry.complete(credential.client, credential.authorizationServer),
     signal,
   };
   const revoke = async (token: Secret, hint: RevocableToken): Promise<Attempt> => {

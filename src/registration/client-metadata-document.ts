@@ -3,6 +3,7 @@ import { quoted } from "../core/text.ts";
 import { parseUrl } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
+import type { PrivateKeyInput } from "../endpoint/private-key.ts";
 
 /**
  * Checks a client ID metadata document URL: https, a path, no dot segments, no fragment, no user information
@@ -34,6 +35,7 @@ export function requireClientMetadataUrl(text: string): void {
 export function metadataDocumentClient(
   clientMetadataUrl: string | undefined,
   authorizationServer: AuthorizationServerMetadata,
+  privateKey?: PrivateKeyInput,
 ): OAuthClient | undefined {
   const supported = (authorizationServer as { client_id_metadata_document_supported?: unknown })
     .client_id_metadata_document_supported;
@@ -42,6 +44,7 @@ export function metadataDocumentClient(
     issuer: authorizationServer.issuer,
     clientId: clientMetadataUrl,
     how: "metadata-document",
-    authenticationMethod: "none",
+    authenticationMethod: privateKey === undefined ? "none" : "private_key_jwt",
+    ...(privateKey !== undefined && { privateKey }),
   };
 }

@@ -4,6 +4,7 @@ import { quoted } from "../core/text.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { chooseSecretMethod } from "../endpoint/client-authentication.ts";
 import type { ClientAuthenticationMethod, OAuthClient } from "../endpoint/oauth-client.ts";
+import type { PrivateKeyInput } from "../endpoint/private-key.ts";
 
 /** A client that was registered by hand with one authorization server. */
 export interface PreRegisteredClient {
@@ -12,8 +13,10 @@ export interface PreRegisteredClient {
   clientId: string;
   /** For confidential clients. A secret shipped inside an installed app is not one (RFC 8252 section 8.5). */
   clientSecret?: string | Secret;
-  /** Default: out of what the server supports; `none` without a secret. */
-  authenticationMethod?: "none" | "client_secret_basic" | "client_secret_post";
+  /** Default: `private_key_jwt` with a key, else out of what the server supports; `none` without a secret. */
+  authenticationMethod?: "none" | "client_secret_basic" | "client_secret_post" | "private_key_jwt";
+  /** For `private_key_jwt` (RFC 7523), the better choice for confidential clients. Never stored. */
+  privateKey?: PrivateKeyInput;
   /**
    * The redirect URI that was registered, if it has a fixed port or another host than the default. The listener then
    * uses its host, port and path.
@@ -27,7 +30,7 @@ export interface PreRegisteredClient {
  * @throws `invalid_configuration`.
  */
 export function requirePreRegisteredClients(clients: readonly PreRegisteredClient[]): void {
-  for (const { issuer, clientId, clientSecret, authenticationMethod } of clients) {
+  for (const { issuer, clientId, clientSecret, authenticationMethod, privateKey } of clients) {
     const problem = (text: string): McpOAuthError =>
       new McpOAuthError(
         "invalid_configuration",
@@ -36,7 +39,11 @@ export function requirePreRegisteredClients(clients: readonly PreRegisteredClien
     if (typeof issuer !== "string" || !URL.canParse(issuer)) throw problem("needs the issuer's URL in issuer");
     if (typeof clientId !== "string" || clientId === "") throw problem("needs a clientId");
     if (clientSecret === "") throw problem("has an empty clientSecret; leave it out for a public client");
-    if (clientSecret === undefined && authenticationMethod !== undefined && authenticationMethod !== "none") {
+    if (privateKey !== undefined && clientSecret !== undefined)
+      throw problem("has a clientSecret and a privateKey; give one of them");
+    if (authenticationMethod === "private_key_jwt" && privateKey === undefined)
+      throw problem("asks for private_key_jwt, which needs a privateKey");
+    if (clientSecret === undefined && authenticationMethod?.startsWith("client_secret") === true) {
       throw problem(`asks for ${authenticationMethod}, which needs a clientSecret`);
     }
   }
@@ -49,9 +56,10 @@ export function preRegisteredClient(
 ): OAuthClient | undefined {
   const configured = clients.find((client) => client.issuer === issuer);
   if (configured === undefined) return undefined;
-  const { clientId, clientSecret, redirectUri } = configured;
+  const { clientId, clientSecret, redirectUri, privateKey } = configured;
+  const withoutKey = clientSecret === undefined ? "none" : chooseSecretMethod(supported);
   const method: ClientAuthenticationMethod =
-    configured.authenticationMethod ?? (clientSecret === undefined ? "none" : chooseSecretMethod(supported));
+    configured.authenticationMethod ?? (privateKey === undefined ? withoutKey : "private_key_jwt");
   return {
     issuer,
     clientId,
@@ -60,6 +68,7 @@ export function preRegisteredClient(
     ...(clientSecret !== undefined && {
       clientSecret: typeof clientSecret === "string" ? new Secret(clientSecret) : clientSecret,
     }),
+    ...(privateKey !== undefined && { privateKey }),
     ...(redirectUri !== undefined && { redirectUris: [redirectUri] }),
   };
 }

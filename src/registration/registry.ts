@@ -6,6 +6,7 @@ import { parseJsonObject } from "../core/json.ts";
 import { coversScope, unionOfScopes } from "../core/scope.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/oauth-client.ts";
+import type { PrivateKeyInput } from "../endpoint/private-key.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import { metadataDocumentClient, requireClientMetadataUrl } from "./client-metadata-document.ts";
 import { registerDynamically } from "./dynamic.ts";
@@ -19,6 +20,7 @@ export interface ClientRegistryOptions {
   readonly clientName: string;
   readonly clients: readonly PreRegisteredClient[];
   readonly clientMetadataUrl?: string;
+  readonly clientMetadataKey?: PrivateKeyInput;
 }
 
 export interface ClientQuery {
@@ -55,12 +57,24 @@ export class ClientRegistry {
 
   /** The client that can be used without asking anybody, if there is one. */
   async known(authorizationServer: AuthorizationServerMetadata): Promise<OAuthClient | undefined> {
-    const { clients, clientMetadataUrl } = this.#options;
-    return (
-      preRegisteredClient(clients, authorizationServer) ??
-      metadataDocumentClient(clientMetadataUrl, authorizationServer) ??
-      (await this.#stored(authorizationServer.issuer))
-    );
+    return this.#configured(authorizationServer) ?? (await this.#stored(authorizationServer.issuer));
+  }
+
+  /**
+   * A client as it should be used now: what the host configures (a key, which is never stored, or a secret that has been
+   * changed) takes the place of what was stored with a session.
+   */
+  complete(client: OAuthClient, authorizationServer: AuthorizationServerMetadata): OAuthClient {
+    if (client.how === "dynamic") return client;
+    const configured =
+      client.how === "pre-registered"
+        ? preRegisteredClient(this.#options.clients, authorizationServer)
+        : metadataDocumentClient(
+            this.#options.clientMetadataUrl,
+            { ...authorizationServer, client_id_metadata_document_supported: true },
+            this.#options.clientMetadataKey,
+          );
+    return configured?.clientId === client.clientId ? configured : client;
   }
 
   /**
@@ -102,6 +116,14 @@ export class ClientRegistry {
       await lock.release();
     }
     events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
+  }
+
+  #configured(authorizationServer: AuthorizationServerMetadata): OAuthClient | undefined {
+    const { clients, clientMetadataUrl, clientMetadataKey } = this.#options;
+    return (
+      preRegisteredClient(clients, authorizationServer) ??
+      metadataDocumentClient(clientMetadataUrl, authorizationServer, clientMetadataKey)
+    );
   }
 
   async #stored(issuer: string): Promise<OAuthClient | undefined> {
@@ -154,7 +176,7 @@ export class ClientRegistry {
     if (clients.length === 0) {
       return new McpOAuthError(
         "client_unavailable",
-        `${issuer} offers no way to register a client by itself. ${advice}`,
+        `${server} signs in at ${issuer}, which offers no way to register a client by itself. ${advice}`,
         details,
       );
     }

@@ -4,6 +4,7 @@ import type { EventHub } from "../core/events.ts";
 import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import { waitFor } from "../core/wait-for.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import { afterFailure, type FailureRow } from "./backoff.ts";
@@ -34,6 +35,7 @@ export interface CoordinatorOptions {
   /** The share of a token's lifetime after which it is refreshed. */
   readonly refreshAt: number;
   readonly sessionPolicy?: SessionPolicyOption;
+  readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
   readonly onRefreshStep?: (step: RefreshStep) => void | Promise<void>;
 }

@@ -14,6 +14,8 @@ export interface Credential {
   readonly accessToken: Secret;
   readonly tokenType: "Bearer" | "DPoP";
   readonly refreshToken?: Secret;
+  /** The private key, as a JWK, that the tokens are bound to (RFC 9449); it lives as long as the grant. */
+  readonly dpopKey?: Secret;
   /** When the access token was received. */
   readonly issuedAt: number;
   /** Absent when the server did not say: the token is used until it is refused. */

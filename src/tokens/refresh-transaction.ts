@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
+import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
 import { activeCredential, type Credential, type SessionRecord, withoutCredential } from "./credential.ts";
@@ -17,6 +18,8 @@ export interface RefreshContext {
   readonly clock: Clock;
   readonly http: Http;
   readonly refreshAt: number;
+  /** The client as it should be used now: keys are never stored. */
+  readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
   /** Called when the server no longer knows a dynamic client. */
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
   readonly onStep?: (step: RefreshStep) => void | Promise<void>;
@@ -117,7 +120,8 @@ async function send({
   const { server } = record;
   const { issuer } = credential;
   try {
-    return await refreshCredential({ ...context, server }, credential);
+    const client = context.completeClient(credential.client, credential.authorizationServer);
+    return await refreshCredential({ ...context, server }, { ...credential, client });
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.code !== "token_request_failed") throw error;
     const over = (reason: string): McpOAuthError =>

@@ -1,6 +1,8 @@
 import type { Clock } from "../core/clock.ts";
+import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
+import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import { requestToken, type TokenResponse } from "../endpoint/token-request.ts";
 import type { Credential } from "./credential.ts";
 
@@ -21,10 +23,15 @@ export async function refreshCredential(
   credential: Credential & { readonly refreshToken: Secret },
 ): Promise<Credential> {
   const { client, authorizationServer, refreshToken, resource, expiresAt: _expiry, ...kept } = credential;
+  const dpopKey = credential.dpopKey === undefined ? undefined : await dpopKeyOf(credential.dpopKey);
   const response = await requestToken(
-    { ...context, authorizationServer, client },
+    { ...context, authorizationServer, client, ...(dpopKey !== undefined && { dpopKey }) },
     { type: "refresh_token", parameters: { refresh_token: refreshToken.reveal(), resource }, secrets: [refreshToken] },
   );
+  if (credential.tokenType === "DPoP" && response.tokenType !== "DPoP") {
+    const message = `The refresh at ${credential.issuer} gave a token that is not bound to the key of its session (RFC 9449 section 5); it was not used.`;
+    throw new McpOAuthError("invalid_response", message, { server: context.server, issuer: credential.issuer });
+  }
   const nowMs = context.clock.now();
   return {
     ...kept,

@@ -32,6 +32,7 @@ export function serializeSession(record: SessionRecord): string {
     authorizationServer: metadataToRecord(credential.authorizationServer),
     accessToken: credential.accessToken.reveal(),
     refreshToken: credential.refreshToken?.reveal(),
+    dpopKey: credential.dpopKey?.reveal(),
   }));
   return JSON.stringify({ ...record, version: VERSION, credentials });
 }
@@ -59,6 +60,7 @@ function parseCredential(value: unknown): Credential | undefined {
   if (accessToken === undefined || issuedAt === undefined) return undefined;
   if (tokenType !== "Bearer" && tokenType !== "DPoP") return undefined;
   const refreshToken = text(value.refreshToken);
+  const dpopKey = text(value.dpopKey);
   const expiresAt = finite(value.expiresAt);
   const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
@@ -73,6 +75,7 @@ function parseCredential(value: unknown): Credential | undefined {
     flow: text(value.flow) ?? "unknown",
     signedInAt: finite(value.signedInAt) ?? issuedAt,
     ...(refreshToken !== undefined && { refreshToken: new Secret(refreshToken) }),
+    ...(dpopKey !== undefined && { dpopKey: new Secret(dpopKey) }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(scope !== undefined && { scope }),
     ...(requestedScope !== undefined && { requestedScope }),

@@ -44,8 +44,11 @@ export class KeychainFailure extends Error {
 // Worded by libsecret, zbus, dbus-rs, the Security framework and the two native libraries; first match wins.
 const MESSAGES: ReadonlyArray<readonly [RegExp, KeychainProblem]> = [
   [/cannot load|cannot find (module|native)|native binding/i, "no-library"],
-  [/not provided by any|ServiceUnknown|NameHasNoOwner|does not have an owner/i, "no-service"],
-  [/locked|prompt|dismissed|interaction is not allowed|-25308|-25293/i, "locked"],
+  [
+    /not provided by any|ServiceUnknown|NameHasNoOwner|(not have an|has no) owner|disconnected from message bus/i,
+    "no-service",
+  ],
+  [/\blocked\b|prompt|dismissed|interaction is not allowed|-25308|-25293/i, "locked"],
   [/did not receive a reply|NoReply|timed? ?out|timeout/i, "stuck"],
   [
     /autolaunch|DBUS_SESSION_BUS_ADDRESS|could not connect|failed to connect|connection (refused|is closed)/i,

@@ -51,12 +51,13 @@ export class KeychainItems {
 
   /** The fence under which a record was last written: 0 when there is none that says so. */
   async fenceOf(name: string): Promise<number> {
-    return (await this.#manifest(name))?.fence ?? 0;
+    return (await this.#present(name)).old?.fence ?? 0;
   }
 
   /** Whether there is something, readable or not. */
   async has(name: string): Promise<boolean> {
-    return (await this.#get(name)) !== undefined;
+    const { old, foreign } = await this.#present(name);
+    return old !== undefined || foreign !== undefined;
   }
 
   /**
@@ -66,10 +67,9 @@ export class KeychainItems {
    */
   async write(name: string, payload: string, fence: number, mayWrite: (newest: number) => void): Promise<void> {
     const { backend, longest } = this.#options;
-    const found = await this.#get(name);
-    const old = found === undefined ? undefined : parseItem(found)?.manifest;
+    const { old, foreign } = await this.#present(name);
     // Of a newer version, or not ours: replaced, since the caller wants that, but not lost.
-    if (found !== undefined && old === undefined) await backend.set(`${name}-unreadable`, found);
+    if (foreign !== undefined) await backend.set(`${name}-unreadable`, foreign);
     const slot: Slot = old?.slot === "a" ? "b" : "a";
     const { item, parts } = layOut(payload, fence, slot, longest);
     for (const [index, part] of parts.entries()) {
@@ -85,7 +85,7 @@ export class KeychainItems {
 
   /** Removes a payload, and everything that a crash may have left of earlier ones. */
   async remove(name: string, mayWrite: (newest: number) => void): Promise<void> {
-    const old = await this.#manifest(name);
+    const { old } = await this.#present(name);
     mayWrite(old?.fence ?? 0);
     const deleted = await this.#options.backend.delete(name);
     // keytar answers false for "locked", too.
@@ -101,9 +101,17 @@ export class KeychainItems {
     return (await backend.get(name)) ?? undefined;
   }
 
-  async #manifest(name: string): Promise<Manifest | undefined> {
-    const item = await this.#get(name);
-    return item === undefined ? undefined : parseItem(item)?.manifest;
+  /** What is there now: one of our records, or something else (empty when it is not even text). */
+  async #present(name: string): Promise<{ old?: Manifest; foreign?: string }> {
+    try {
+      const item = await this.#get(name);
+      if (item === undefined) return {};
+      const old = parseItem(item)?.manifest;
+      return old === undefined ? { foreign: item } : { old };
+    } catch (error) {
+      if (error instanceof KeychainFailure && error.problem === "unreadable") return { foreign: "" };
+      throw error;
+    }
   }
 
   async #payload(name: string, manifest: Manifest, inline: string): Promise<string | undefined> {

@@ -63,7 +63,7 @@ svg{display:block;margin:0 auto 22px}
 svg circle{fill:var(--halo)}
 svg g{fill:none;stroke:var(--sign);stroke-width:4.5;stroke-linecap:round;stroke-linejoin:round}
 h1{margin:0 0 12px;font-size:1.55rem;line-height:1.25;font-weight:650;letter-spacing:-.012em;outline:none;text-wrap:balance}
-p{margin:0;overflow-wrap:anywhere;text-wrap:pretty}
+p{margin:0;overflow-wrap:anywhere;text-wrap:balance}
 .name{font-weight:600}
 .next{margin-top:22px;padding-top:20px;border-top:1px solid var(--edge);color:var(--quiet);font-size:.94rem}
 .next .name{color:var(--text)}

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Http } from "../../core/http.ts";
 import { Secret } from "../../core/secret.ts";
 import { validateAuthorizationResponse } from "../../endpoint/authorization-response.ts";
+import type { DpopKey } from "../../endpoint/dpop-key.ts";
 import { requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
 import type { AuthorizationRequest } from "../request.ts";
 
@@ -13,7 +14,7 @@ import type { AuthorizationRequest } from "../request.ts";
  * @throws what {@link validateAuthorizationResponse} and {@link requestToken} throw.
  */
 export async function redeemAuthorizationResponse(
-  context: { readonly http: Http; readonly clock: Clock; readonly signal?: AbortSignal },
+  context: { readonly http: Http; readonly clock: Clock; readonly signal?: AbortSignal; readonly dpopKey?: DpopKey },
   request: AuthorizationRequest,
   parameters: URLSearchParams,
 ): Promise<TokenResponse> {

@@ -1,0 +1,53 @@
+import type { Fetch } from "../core/http.ts";
+import type { Secret } from "../core/secret.ts";
+import { type DpopKey, dpopKeyOf } from "./dpop-key.ts";
+
+/** What makes a request an authorized one. */
+export interface AccessGrant {
+  readonly accessToken: Secret;
+  readonly tokenType: "Bearer" | "DPoP";
+  /** For DPoP-bound tokens: the key, as it is stored. */
+  readonly dpopKey?: Secret;
+}
+
+async function sendWithProof(
+  fetch: Fetch,
+  url: URL,
+  init: RequestInit,
+  grant: AccessGrant,
+  key: DpopKey,
+): Promise<Response> {
+  const oauth = await import("oauth4webapi");
+  let response: Response | undefined;
+  const method = init.method ?? "GET";
+  try {
+    await oauth.protectedResourceRequest(grant.accessToken.reveal(), method, url, new Headers(init.headers), null, {
+      DPoP: key.atResource,
+      // Checked before, with loopback as the only exception.
+      [oauth.allowInsecureRequests]: true,
+      // The body goes past oauth4webapi, which would not take every kind.
+      [oauth.customFetch]: async (target, { headers }) => {
+        response = await fetch(target, { ...init, headers });
+        return response;
+      },
+    });
+  } catch (error) {
+    // Challenges are our caller's matter; what has no response is a failure of the network.
+    if (response === undefined) throw error;
+  }
+  if (response === undefined) throw new TypeError("fetch gave no response");
+  return response;
+}
+
+/**
+ * Sends a request with its access token: `Authorization: Bearer` (RFC 6750 section 2.1), or for a bound token
+ * `Authorization: DPoP` with a fresh proof (RFC 9449 section 7.1). Nonces are taken in from every response.
+ */
+export async function sendAuthorized(fetch: Fetch, url: URL, init: RequestInit, grant: AccessGrant): Promise<Response> {
+  if (grant.tokenType === "DPoP" && grant.dpopKey !== undefined) {
+    return sendWithProof(fetch, url, init, grant, await dpopKeyOf(grant.dpopKey));
+  }
+  const headers = new Headers(init.headers);
+  headers.set("authorization", `Bearer ${grant.accessToken.reveal()}`);
+  return fetch(url.href, { ...init, headers });
+}
