@@ -5,6 +5,17 @@ export { type TerminalPromptOptions, terminalPrompt } from "./adapters/terminal.
 export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
 export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
 export type { DpopMode } from "./authorization/dpop-choice.ts";
+export type {
+  AssertionRequest,
+  AssertionSource,
+  ClientCredentialsGrant,
+  ClientCredentialsInput,
+  EnterpriseManagedGrant,
+  JwtBearerGrant,
+  MachineGrant,
+  MachineGrantBase,
+  SubjectToken,
+} from "./authorization/machine-grants.ts";
 export type { NarrowScope } from "./authorization/scope.ts";
 export type { CancelTimer, Clock } from "./core/clock.ts";
 export {
@@ -23,6 +34,7 @@ export type { SignInFlow } from "./flow/context.ts";
 export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
 export type { SessionStatus } from "./flow/status.ts";
 export type { OpenBrowser } from "./ports/browser.ts";
+export type { DeviceSignIn, PromptForDevice } from "./ports/device-prompt.ts";
 export type { AuthorizationPrompt, PromptForRedirect } from "./ports/prompt.ts";
 export type {
   PendingRedirect,
@@ -42,4 +54,5 @@ export {
   type TokenResult,
 } from "./token-manager.ts";
 export type { TokenManagerOptions } from "./token-manager-options.ts";
+export type { SessionKey } from "./tokens/credential.ts";
 export type { SessionPolicy, SessionPolicyOption } from "./tokens/session-policy.ts";

@@ -1,4 +1,5 @@
 import type { DpopMode } from "./authorization/dpop-choice.ts";
+import type { MachineGrant } from "./authorization/machine-grants.ts";
 import type { NarrowScope } from "./authorization/scope.ts";
 import type { Clock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
@@ -6,6 +7,7 @@ import type { Fetch } from "./core/http.ts";
 import type { AuthorizationServerChoice } from "./discovery/discover.ts";
 import type { PrivateKeyInput } from "./endpoint/private-key.ts";
 import type { OpenBrowser } from "./ports/browser.ts";
+import type { PromptForDevice } from "./ports/device-prompt.ts";
 import type { PromptForRedirect } from "./ports/prompt.ts";
 import type { RedirectOptions, RedirectReceiver } from "./ports/redirect-receiver.ts";
 import type { TokenStore } from "./ports/token-store.ts";
@@ -28,6 +30,11 @@ export interface TokenManagerOptions {
    * Default: none; `terminalPrompt()` asks in a terminal.
    */
   prompt?: PromptForRedirect;
+  /**
+   * Shows the code and the address of a sign-in on another device (RFC 8628). Default: none; `terminalDevicePrompt()`
+   * shows them in a terminal.
+   */
+  devicePrompt?: PromptForDevice;
   /** The redirect URI. Default: a free port on 127.0.0.1, path `/callback`. */
   redirect?: RedirectOptions;
   /** Receives authorization responses. Default: a listener on loopback. */
@@ -43,6 +50,11 @@ export interface TokenManagerOptions {
    * advertise it. `"require"`: always. `"off"`: never. Bound tokens work with `fetch` only.
    */
   dpop?: DpopMode;
+  /**
+   * How to get tokens for servers without asking a person: client credentials, a workload's own token, or an enterprise's
+   * identity provider. For these servers no browser is ever opened. Default: none.
+   */
+  grants?: readonly MachineGrant[];
   /** Whether a person can be asked. `false`: never a browser, `interaction_required` instead. Default `true`. */
   interactive?: boolean;
   /** The account to use where a call names none. Default `"default"`. */

@@ -4,6 +4,7 @@ import { loopbackReceiver } from "./adapters/loopback/receiver.ts";
 import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider.ts";
 import { authorizedFetch } from "./attach/fetch.ts";
 import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
+import { EnterpriseManagedAuthorization } from "./authorization/grants/enterprise-managed.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "./core/events.ts";
@@ -12,6 +13,7 @@ import type { Secret } from "./core/secret.ts";
 import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
 import { MetadataCache } from "./discovery/cache.ts";
 import type { FlowContext, SignInFlow } from "./flow/context.ts";
+import { renewByGrant } from "./flow/renew-by-grant.ts";
 import { ServerSession } from "./flow/run.ts";
 import { SignInDesk } from "./flow/sign-in-desk.ts";
 import { type SignOutResult, signOutSession } from "./flow/sign-out.ts";
@@ -39,8 +41,8 @@ export interface GetOptions extends AccountOptions {
 /** Options of {@link TokenManager.signIn}. */
 export interface SignInOptions extends AccountOptions {
   /**
-   * How the user takes part. `"auto"` (default): the browser, and the prompt where none can be opened. `"browser"`: only
-   * the browser. `"paste"`: only the prompt.
+   * How the user takes part. `"auto"` (default): the browser, and where none can be opened the device flow, if there is a
+   * `devicePrompt` and the server has it, or else the `prompt`. `"browser"`, `"device"`, `"paste"`: only that.
    */
   flow?: SignInFlow;
   /** Scopes to ask for, separated by spaces. Default: what the server asks for. */
@@ -286,6 +288,7 @@ export class TokenManager {
       ...(options.clientMetadataUrl !== undefined && { clientMetadataUrl: options.clientMetadataUrl }),
       ...(options.clientMetadataKey !== undefined && { clientMetadataKey: options.clientMetadataKey }),
     });
+    const grants = options.grants ?? [];
     const coordinator = new TokenCoordinator({
       store,
       clock,
@@ -293,11 +296,12 @@ export class TokenManager {
       events,
       refreshAt: options.refreshAt ?? 0.8,
       ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
+      renewByGrant: (key, credential) => renewByGrant(context, key, credential),
       completeClient: (client, authorizationServer) => registry.complete(client, authorizationServer),
       onClientForgotten: (client, server) => registry.forget(client, server),
     });
     const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
-    return {
+    const context: FlowContext = {
       clientName: options.clientName,
       clock,
       http,
@@ -316,10 +320,14 @@ export class TokenManager {
       redirect: options.redirect ?? {},
       openBrowser: options.openBrowser ?? openInBrowser,
       prompt: options.prompt,
+      devicePrompt: options.devicePrompt,
       interactive: options.interactive ?? true,
       signInTimeoutMs: options.signInTimeoutMs ?? 300_000,
       narrowScope: options.narrowScope,
       dpop: options.dpop ?? "auto",
+      grants,
+      enterprise: new EnterpriseManagedAuthorization(),
     };
+    return context;
   }
 }

@@ -33,7 +33,7 @@ interface Answer {
 function withoutCredentials(init: RequestInit): RequestInit {
   const headers = new Headers(init.headers);
   for (const name of ["authorization", "cookie", "proxy-authorization", "mcp-session-id"]) headers.delete(name);
-  return { ...init, headers, redirect: "manual" };
+  return { ...init, headers };
 }
 
 /** What a redirect makes of the request (Fetch standard, "HTTP-redirect fetch"). */
@@ -105,8 +105,11 @@ class AuthorizedFetch {
     for (let hop = 0; ; hop++) {
       // Once a redirect has led away, whoever answers there must not direct the token back to where they like.
       isResource = isResource && this.#scope.includes(url);
-      const prepared = isResource ? withAuthorization(init, credential) : withoutCredentials(init);
-      const response = await this.#fetch(url.href, prepared);
+      const response = await this.#sendOnce(
+        url,
+        isResource ? init : withoutCredentials(init),
+        isResource ? credential : undefined,
+      );
       const target = redirectOf(response, url);
       // Only the resource itself may say where else on its origin its token may go.
       if (target !== undefined && isResource) this.#scope.vouch(target.href, url);
@@ -118,6 +121,11 @@ class AuthorizedFetch {
       url = this.#follow(url, target, redirect === "error" ? 0 : MOST_REDIRECTS - hop);
       init = redirected(init, response.status);
     }
+  }
+
+  #sendOnce(url: URL, given: RequestInit, credential: Credential | undefined): Promise<Response> {
+    const init: RequestInit = { ...given, redirect: "manual" };
+    return credential === undefined ? this.#fetch(url.href, init) : sendAuthorized(this.#fetch, url, init, credential);
   }
 
   #follow(from: URL, target: URL, redirectsLeft: number): URL {

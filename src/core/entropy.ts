@@ -1,5 +1,7 @@
 import { createHash, randomBytes, randomInt, randomUUID, timingSafeEqual } from "node:crypto";
 
+export type { webcrypto } from "node:crypto";
+
 /** `byteLength` bytes from the operating system's generator, base64url without padding. */
 export function randomToken(byteLength = 32): string {
   return randomBytes(byteLength).toString("base64url");

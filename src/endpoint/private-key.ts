@@ -1,4 +1,4 @@
-import { subtle } from "../core/entropy.ts";
+import { subtle, type webcrypto } from "../core/entropy.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { isJsonObject, parseJsonObject, textMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
@@ -8,7 +8,7 @@ import { Secret } from "../core/secret.ts";
  * extractable.
  */
 export interface PrivateKeyInput {
-  readonly key: CryptoKey | JsonWebKey | string | Secret;
+  readonly key: webcrypto.CryptoKey | webcrypto.JsonWebKey | string | Secret;
   /** The signature algorithm, such as `ES256`. Default: the JWK's `alg`; needed for PEM. */
   readonly algorithm?: string;
   /** The `kid` by which the server finds the public key. Default: the JWK's `kid`. */
@@ -17,7 +17,7 @@ export interface PrivateKeyInput {
 
 /** A key that is ready to sign. */
 export interface SigningKey {
-  readonly key: CryptoKey;
+  readonly key: webcrypto.CryptoKey;
   readonly algorithm: string;
   readonly keyId?: string;
 }

@@ -56,11 +56,16 @@ export class SignInDesk {
     for (const running of this.#running.values()) running.controller.abort(reason);
   }
 
-  #begin(name: string, scope: string | undefined, perform: (signal: AbortSignal) => Promise<Credential>): RunningSignIn {
+  #begin(
+    name: string,
+    scope: string | undefined,
+    perform: (signal: AbortSignal) => Promise<Credential>,
+    holdsUp: boolean,
+  ): RunningSignIn {
     const controller = new AbortController();
     const outcome = perform(controller.signal).finally(() => this.#forget(name, running));
     outcome.catch(() => undefined);
-    const running = { scope, outcome, controller, waiting: 0 };
+    const running = { scope, holdsUp, outcome, controller, waiting: 0 };
     this.#running.set(name, running);
     return running;
   }
@@ -69,7 +74,12 @@ export class SignInDesk {
     if (this.#running.get(name) === running) this.#running.delete(name);
   }
 
-  async #wait(name: string, running: RunningSignIn, signal: AbortSignal | undefined, mayEnd: boolean): Promise<Credential> {
+  async #wait(
+    name: string,
+    running: RunningSignIn,
+    signal: AbortSignal | undefined,
+    mayEnd: boolean,
+  ): Promise<Credential> {
     running.waiting++;
     try {
       return await waitFor(running.outcome, signal);

@@ -1,4 +1,5 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
+import { grantFor, type MachineGrant } from "../authorization/machine-grants.ts";
 import { chooseScope } from "../authorization/scope.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
@@ -9,7 +10,9 @@ import type { Credential, SessionKey } from "../tokens/credential.ts";
 import { storeKey } from "../tokens/credential.ts";
 import { signInWithBrowser } from "./browser-sign-in.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
+import { canUseDevice, type DeviceSignInOrder, signInWithDevice } from "./device-sign-in.ts";
 import type { BoundKey } from "./issued-credential.ts";
+import { credentialByGrant, type MachineSignIn } from "./machine-sign-in.ts";
 
 export interface SignInOrder {
   readonly key: SessionKey;
@@ -43,7 +46,9 @@ function withDeadline(
 function toError(error: unknown, signal: AbortSignal, server: string): unknown {
   const reason: unknown = signal.aborted ? signal.reason : undefined;
   if (reason instanceof McpOAuthError) return reason;
-  if (error instanceof McpOAuthError) return error.withContext({ server });
+  // A step that was interrupted says so in its own words; the caller is told of the sign-in.
+  const wasInterrupted = signal.aborted && error instanceof McpOAuthError && error.code === "aborted";
+  if (error instanceof McpOAuthError && !wasInterrupted) return error.withContext({ server });
   if (!signal.aborted) return error;
   return new McpOAuthError("aborted", `The sign-in to ${server} was aborted.`, { cause: reason, server });
 }
@@ -90,13 +95,16 @@ export async function performSignIn(
       ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
       ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
     });
-    if (!context.interactive) throw interactionRequired(server, discovery.issuer, scope);
+    const grant = grantFor(context.grants, server);
+    if (grant === undefined && !context.interactive) throw interactionRequired(server, discovery.issuer, scope);
     const lock = await store.lock(`sign-in/${storeKey(key)}`, { timeoutMs: context.signInTimeoutMs, signal });
     try {
       const elsewhere = await signedInElsewhere(context, order, scope);
       if (elsewhere !== undefined) return elsewhere;
       const dpop = await keyFor(context, discovery, challenge);
-      const credential = await signInWithBrowser(context, { discovery, account, scope, flow, dpop, signal });
+      const details = { discovery, account, scope, dpop, signal };
+      const credential =
+        grant === undefined ? await signInByFlow(context, flow, details) : await signInByGrant(context, grant, details);
       events.emit("token_issued", {
         server,
         account,
@@ -115,6 +123,24 @@ export async function performSignIn(
     throw toError(error, signal, server);
   } finally {
     cancel();
+  }
+}
+
+async function signInByGrant(context: FlowContext, grant: MachineGrant, details: MachineSignIn): Promise<Credential> {
+  const credential = await credentialByGrant(context, grant, details);
+  await context.coordinator.save({ server: details.discovery.server, account: details.account }, credential);
+  return credential;
+}
+
+/** The chosen flow; with `auto`, another device where no browser can be opened here. */
+async function signInByFlow(context: FlowContext, flow: SignInFlow, order: DeviceSignInOrder): Promise<Credential> {
+  if (flow === "device") return signInWithDevice(context, order);
+  if (flow !== "auto" || !canUseDevice(context, order.discovery)) return signInWithBrowser(context, { ...order, flow });
+  try {
+    return await signInWithBrowser(context, { ...order, flow: "browser" });
+  } catch (error) {
+    if (error instanceof McpOAuthError && error.code === "browser_unavailable") return signInWithDevice(context, order);
+    throw error;
   }
 }
 

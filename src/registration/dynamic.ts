@@ -13,10 +13,13 @@ import {
 
 export interface DynamicRegistrationRequest {
   readonly clientName: string;
-  readonly redirectUri: string;
+  /** Absent for a client that only signs in on other devices (RFC 8628). */
+  readonly redirectUri?: string;
   /** All scopes that a later step-up may need: some servers hold a client to what it registered. */
   readonly scope?: string;
 }
+
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 
 /** A public client where that is possible (RFC 7591 section 2: leaving the method out would mean Basic). */
 function requestedMethod({
@@ -30,22 +33,24 @@ export function clientMetadataFor(
   request: DynamicRegistrationRequest,
   authorizationServer: AuthorizationServerMetadata,
 ): ClientMetadata {
-  const host = new URL(request.redirectUri).hostname;
+  const { clientName, redirectUri, scope } = request;
+  const isWeb = redirectUri !== undefined && !isLoopbackHost(new URL(redirectUri).hostname);
   return {
-    client_name: request.clientName,
-    redirect_uris: [request.redirectUri],
-    application_type: isLoopbackHost(host) ? "native" : "web",
-    grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code"],
+    client_name: clientName,
+    redirect_uris: redirectUri === undefined ? [] : [redirectUri],
+    application_type: isWeb ? "web" : "native",
+    grant_types: [redirectUri === undefined ? DEVICE_GRANT : "authorization_code", "refresh_token"],
+    response_types: redirectUri === undefined ? [] : ["code"],
     token_endpoint_auth_method: requestedMethod(authorizationServer),
-    ...(request.scope !== undefined && { scope: request.scope }),
+    ...(scope !== undefined && { scope }),
   };
 }
 
 /** Only what every server knows, for those that refuse a whole registration because of one member. */
 function reducedMetadata(metadata: ClientMetadata): ClientMetadata {
   const { scope: _scope, ...rest } = metadata;
-  return { ...rest, grant_types: ["authorization_code"] };
+  const [grantType = "authorization_code"] = rest.grant_types as readonly string[];
+  return { ...rest, grant_types: [grantType] };
 }
 
 /** The method that holds for the client: what the server answered, else what fits what it gave us. */
@@ -74,7 +79,8 @@ export function registeredClient(
     clientId: textMember(answer, "client_id") ?? "",
     how: "dynamic",
     authenticationMethod: registeredMethod(answer, authorizationServer),
-    redirectUris: textsMember(answer, "redirect_uris") ?? [request.redirectUri],
+    redirectUris:
+      textsMember(answer, "redirect_uris") ?? (request.redirectUri === undefined ? [] : [request.redirectUri]),
     ...(request.scope !== undefined && { registeredScope: request.scope }),
     ...(clientSecret !== undefined && { clientSecret: new Secret(clientSecret) }),
     ...(accessToken !== undefined && { registrationAccessToken: new Secret(accessToken) }),
@@ -117,7 +123,7 @@ function redirectUriRefused(
   const { issuer } = context.authorizationServer;
   return new McpOAuthError(
     "registration_failed",
-    `${issuer} refuses the redirect URI ${redirectUri}. Try another with the option redirect (for example ` +
+    `${issuer} refuses the redirect URI ${redirectUri ?? "(none)"}. Try another with the option redirect (for example ` +
       '{ host: "localhost" } or a fixed port), or register a client with its operator and pass it in the option clients.',
     { cause, server: context.server, issuer, oauthError: "invalid_redirect_uri" },
   );

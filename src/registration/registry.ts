@@ -26,7 +26,8 @@ export interface ClientRegistryOptions {
 export interface ClientQuery {
   readonly server: string;
   readonly authorizationServer: AuthorizationServerMetadata;
-  readonly redirectUri: string;
+  /** Absent for a sign-in on another device. */
+  readonly redirectUri?: string;
   /** What the authorization request will ask for. */
   readonly scope?: string;
   /** What a registration should cover beside that, for later step-ups. */
@@ -34,9 +35,19 @@ export interface ClientQuery {
   readonly signal?: AbortSignal;
 }
 
-/** Where the dynamic client of an issuer is stored: credentials belong to the issuer that gave them. */
-function keyOf(issuer: string): string {
-  return `client/${issuer}`;
+/** How long a server that knew a client is trusted to know it still, where a person would meet its error page. */
+const PROOF_LASTS_MS = 10 * 60_000;
+
+/** What a dynamic client was registered for; few servers let one client do both. */
+type Purpose = "redirect" | "device";
+
+/** Where the dynamic clients of an issuer are stored: credentials belong to the issuer that gave them. */
+function keyOf(issuer: string, purpose: Purpose): string {
+  return `${purpose === "device" ? "device-client" : "client"}/${issuer}`;
+}
+
+function purposeOf({ redirectUri }: ClientQuery): Purpose {
+  return redirectUri === undefined ? "device" : "redirect";
 }
 
 /**
@@ -46,8 +57,8 @@ function keyOf(issuer: string): string {
  */
 export class ClientRegistry {
   readonly #options: ClientRegistryOptions;
-  /** Dynamic clients that their servers are known to know, since we registered or used them in this process. */
-  readonly #proven = new Set<string>();
+  /** When the servers of dynamic clients were last seen to know them. */
+  readonly #provenAt = new Map<string, number>();
 
   constructor(options: ClientRegistryOptions) {
     requirePreRegisteredClients(options.clients);
@@ -56,8 +67,11 @@ export class ClientRegistry {
   }
 
   /** The client that can be used without asking anybody, if there is one. */
-  async known(authorizationServer: AuthorizationServerMetadata): Promise<OAuthClient | undefined> {
-    return this.#configured(authorizationServer) ?? (await this.#stored(authorizationServer.issuer));
+  async known(
+    authorizationServer: AuthorizationServerMetadata,
+    purpose: Purpose = "redirect",
+  ): Promise<OAuthClient | undefined> {
+    return this.#configured(authorizationServer) ?? (await this.#stored(authorizationServer.issuer, purpose));
   }
 
   /**
@@ -83,7 +97,7 @@ export class ClientRegistry {
    * @throws `client_unavailable`, `client_mismatch`, `registration_failed`, and what the store throws.
    */
   async obtain(query: ClientQuery): Promise<OAuthClient> {
-    const known = await this.known(query.authorizationServer);
+    const known = await this.known(query.authorizationServer, purposeOf(query));
     const client = known !== undefined && this.#serves(known, query) ? known : await this.#register(query);
     this.#options.events.emit("client_obtained", {
       server: query.server,
@@ -94,26 +108,30 @@ export class ClientRegistry {
     return client;
   }
 
-  /** Whether this process has seen the server accept the client. Clients that are not dynamic cannot be forgotten. */
+  /** Whether the server has accepted the client of late. Clients that are not dynamic cannot be forgotten. */
   isProven(client: OAuthClient): boolean {
-    return client.how !== "dynamic" || this.#proven.has(`${client.issuer} ${client.clientId}`);
+    const provenAt = this.#provenAt.get(`${client.issuer} ${client.clientId}`) ?? Number.NEGATIVE_INFINITY;
+    return client.how !== "dynamic" || this.#options.clock.now() - provenAt < PROOF_LASTS_MS;
   }
 
   /** Notes that the server has accepted the client. */
   prove(client: OAuthClient): void {
-    this.#proven.add(`${client.issuer} ${client.clientId}`);
+    this.#provenAt.set(`${client.issuer} ${client.clientId}`, this.#options.clock.now());
   }
 
   /** Drops a dynamic client that its server no longer knows, unless another has taken its place. */
   async forget(client: OAuthClient, server: string): Promise<void> {
     const { store, events } = this.#options;
-    this.#proven.delete(`${client.issuer} ${client.clientId}`);
-    const lock = await store.lock(keyOf(client.issuer));
-    try {
-      const stored = await this.#stored(client.issuer);
-      if (stored?.clientId === client.clientId) await store.delete(keyOf(client.issuer), lock);
-    } finally {
-      await lock.release();
+    this.#provenAt.delete(`${client.issuer} ${client.clientId}`);
+    for (const purpose of ["redirect", "device"] as const) {
+      const key = keyOf(client.issuer, purpose);
+      const lock = await store.lock(key);
+      try {
+        const stored = await this.#stored(client.issuer, purpose);
+        if (stored?.clientId === client.clientId) await store.delete(key, lock);
+      } finally {
+        await lock.release();
+      }
     }
     events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
   }
@@ -126,8 +144,8 @@ export class ClientRegistry {
     );
   }
 
-  async #stored(issuer: string): Promise<OAuthClient | undefined> {
-    const record = await this.#options.store.get(keyOf(issuer));
+  async #stored(issuer: string, purpose: Purpose): Promise<OAuthClient | undefined> {
+    const record = await this.#options.store.get(keyOf(issuer, purpose));
     const client = record === undefined ? undefined : clientFromRecord(parseJsonObject(record.value) ?? {});
     if (client === undefined || client.issuer !== issuer) return undefined;
     const ended = client.secretExpiresAt !== undefined && client.secretExpiresAt <= this.#options.clock.now();
@@ -141,7 +159,7 @@ export class ClientRegistry {
   #serves({ how, redirectUris, registeredScope }: OAuthClient, { redirectUri, scope }: ClientQuery): boolean {
     if (how !== "dynamic") return true;
     return (
-      redirectUris?.includes(redirectUri) === true &&
+      (redirectUri === undefined || redirectUris?.includes(redirectUri) === true) &&
       (registeredScope === undefined || coversScope(registeredScope, scope))
     );
   }
@@ -151,16 +169,17 @@ export class ClientRegistry {
     const { authorizationServer, server, redirectUri, signal } = query;
     if (authorizationServer.registration_endpoint === undefined) throw this.#unavailable(query);
     const withSignal = signal === undefined ? {} : { signal };
-    const lock = await store.lock(keyOf(authorizationServer.issuer), withSignal);
+    const key = keyOf(authorizationServer.issuer, purposeOf(query));
+    const lock = await store.lock(key, withSignal);
     try {
-      const stored = await this.#stored(authorizationServer.issuer);
+      const stored = await this.#stored(authorizationServer.issuer, purposeOf(query));
       if (stored !== undefined && this.#serves(stored, query)) return stored;
       const scope = unionOfScopes(stored?.registeredScope, query.laterScope, query.scope);
       const client = await registerDynamically(
         { http, clock, server, authorizationServer, ...withSignal },
-        { clientName, redirectUri, ...(scope !== undefined && { scope }) },
+        { clientName, ...(redirectUri !== undefined && { redirectUri }), ...(scope !== undefined && { scope }) },
       );
-      await store.set(keyOf(client.issuer), JSON.stringify(clientToRecord(client)), lock);
+      await store.set(key, JSON.stringify(clientToRecord(client)), lock);
       this.prove(client);
       return client;
     } finally {

@@ -11,6 +11,7 @@ import { afterFailure, type FailureRow } from "./backoff.ts";
 import {
   activeCredential,
   type Credential,
+  isRenewable,
   parseStoreKey,
   type SessionKey,
   storeKey,
@@ -36,6 +37,7 @@ export interface CoordinatorOptions {
   readonly refreshAt: number;
   readonly sessionPolicy?: SessionPolicyOption;
   readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
+  readonly renewByGrant?: (session: SessionKey, credential: Credential) => Promise<Credential> | undefined;
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
   readonly onRefreshStep?: (step: RefreshStep) => void | Promise<void>;
 }
@@ -153,8 +155,8 @@ export class TokenCoordinator {
   }
 
   #reschedule(name: string, session: LoadedSession | undefined): void {
-    const refreshable = session?.credential?.refreshToken !== undefined;
-    this.#schedule.set(name, refreshable ? session.moments.dueAt : Number.POSITIVE_INFINITY);
+    const renewable = session?.credential !== undefined && isRenewable(session.credential);
+    this.#schedule.set(name, renewable ? session.moments.dueAt : Number.POSITIVE_INFINITY);
   }
 
   /** Ends a session that the host's policy no longer allows, and otherwise notes that it is in use. */
@@ -185,7 +187,7 @@ export class TokenCoordinator {
   #refreshInBackground(name: string): void {
     const session = this.#sessions.loaded(name);
     const credential = session?.credential;
-    if (credential?.refreshToken === undefined || this.#refreshing.has(name)) return;
+    if (credential === undefined || !isRenewable(credential) || this.#refreshing.has(name)) return;
     // A session that its policy has ended is not kept alive; the next caller is told.
     const lastUsedAt = session?.record.lastUsedAt ?? credential.issuedAt;
     if (
@@ -219,7 +221,8 @@ export class TokenCoordinator {
       } catch (error) {
         const row = this.#failed(name, stale, error);
         const pauseMs = row.retryAt - this.#options.clock.now();
-        if (!awaited || attempt >= ATTEMPTS_FOR_WAITERS || pauseMs > LONGEST_PAUSE_MS)
+        // A definite refusal is not asked again in the same breath.
+        if (!awaited || row.refusals > 0 || attempt >= ATTEMPTS_FOR_WAITERS || pauseMs > LONGEST_PAUSE_MS)
           throw this.#refreshFailed(name, row);
         await delay(this.#options.clock, pauseMs);
       }

@@ -87,3 +87,16 @@ export function withoutCredential(record: SessionRecord, issuer: string): Sessio
   const { activeIssuer, journal: _journal, ...kept } = record;
   return { ...kept, credentials, ...(activeIssuer !== undefined && activeIssuer !== issuer && { activeIssuer }) };
 }
+
+/** Flows in which no person takes part; what they gave is had again in the same way. */
+const MACHINE_FLOWS = new Set(["client_credentials", "jwt_bearer", "enterprise_managed"]);
+
+/** Whether a credential came from a grant without a user. */
+export function isMachineCredential({ flow }: Credential): boolean {
+  return MACHINE_FLOWS.has(flow);
+}
+
+/** Whether a credential can be renewed without asking a person. */
+export function isRenewable(credential: Credential): boolean {
+  return credential.refreshToken !== undefined || isMachineCredential(credential);
+}

@@ -5,7 +5,7 @@ import type { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
-import { activeCredential, type Credential, type SessionRecord, withoutCredential } from "./credential.ts";
+import { activeCredential, type Credential, isRenewable, type SessionRecord, withoutCredential } from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
 import { refreshCredential } from "./refresh.ts";
 import { parseSession, serializeSession } from "./session-record.ts";
@@ -20,6 +20,8 @@ export interface RefreshContext {
   readonly refreshAt: number;
   /** The client as it should be used now: keys are never stored. */
   readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
+  /** Gets a machine's credential anew, where a grant is configured for it. */
+  readonly renewByGrant?: (session: SessionRecord, credential: Credential) => Promise<Credential> | undefined;
   /** Called when the server no longer knows a dynamic client. */
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
   readonly onStep?: (step: RefreshStep) => void | Promise<void>;
@@ -109,6 +111,18 @@ interface Sending {
   readonly lock: LockHandle;
 }
 
+/** Sends the refresh, or for a machine asks for new tokens as it did the first time. */
+async function renewed(
+  sending: Omit<Sending, "credential"> & { readonly credential: Credential },
+): Promise<Credential | { winner: SessionRecord }> {
+  const { context, record, credential } = sending;
+  const byGrant = context.renewByGrant?.(record, credential);
+  if (byGrant !== undefined) return byGrant;
+  if (isRefreshable(credential)) return send({ ...sending, credential });
+  const message = `The session at ${record.server} has expired, and no grant is configured any more to get another. Sign in again.`;
+  throw new McpOAuthError("sign_in_required", message, { server: record.server, issuer: credential.issuer });
+}
+
 /** Sends the refresh. Answers with another's record when the refusal turns out to concern a token of the past. */
 async function send({
   context,
@@ -170,14 +184,14 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") {
       return { how: "adopted", record, rotated: false };
     }
-    if (!isRefreshable(credential)) {
+    if (!isRenewable(credential)) {
       const message = `The session at ${record.server} has expired and has no refresh token. Sign in again.`;
       throw new McpOAuthError("sign_in_required", message, { server: record.server, issuer: credential.issuer });
     }
     const journal = nextJournal(record, credential.issuer, clock.now());
     await store.set(key, serializeSession({ ...record, journal }), lock);
     await step("journaled");
-    const refreshed = await send({ context, key, record: { ...record, journal }, credential, lock });
+    const refreshed = await renewed({ context, key, record: { ...record, journal }, credential, lock });
     if ("winner" in refreshed) return { how: "adopted", record: refreshed.winner, rotated: false };
     await step("answered");
     const next = withCredential({ ...record, journal }, refreshed);

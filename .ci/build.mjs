@@ -1,0 +1,52 @@
+// Fills dist/: the entry points bundled with what they share in chunks, and the declarations of all modules.
+import { execFile } from "node:child_process";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { entryPoints, root } from "./entries.mjs";
+
+const run = promisify(execFile);
+const finished = join(root, "dist");
+// Built beside (maps name sources by relative path) and then moved, so that nobody ever imports half a build.
+const unfinished = join(root, `dist.${process.pid}`);
+
+async function bundle() {
+  await build({
+    absWorkingDir: root,
+    entryPoints: entryPoints(),
+    outbase: "src",
+    outdir: unfinished,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.18",
+    packages: "external",
+    sourcemap: true,
+    logLevel: "warning",
+  });
+}
+
+async function declare() {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  await run(process.execPath, [tsc, "-p", join(root, ".ci/tsconfig.declarations.json"), "--outDir", unfinished]);
+  // The compiler rewrites `./x.ts` to `./x.js` in code but not in declarations, and not every tool reads them as they are.
+  for (const file of await readdir(unfinished, { recursive: true })) {
+    if (!file.endsWith(".d.ts")) continue;
+    const path = join(unfinished, file);
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace(/((?:from|import)\s*\(?\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
+  }
+}
+
+try {
+  await Promise.all([bundle(), declare()]);
+  await rm(finished, { recursive: true, force: true });
+  await rename(unfinished, finished);
+} catch (error) {
+  await rm(unfinished, { recursive: true, force: true });
+  // The compiler writes its complaints to stdout; esbuild has written its own already.
+  console.error(error instanceof Error && "stdout" in error ? error.stdout : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,54 @@
+import { McpOAuthError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
+import { readSecretSource } from "../../core/secret-source.ts";
+import { configuredClient } from "../../endpoint/configured-client.ts";
+import type { OAuthClient } from "../../endpoint/oauth-client.ts";
+import { requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
+import type { JwtBearerGrant } from "../machine-grants.ts";
+import type { GrantedTokens, MachineContext } from "./machine-context.ts";
+
+const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/** Stands for "no client": the assertion names its subject itself (RFC 7521 section 4.1). */
+function anonymousClient(issuer: string): OAuthClient {
+  return { issuer, clientId: "", how: "pre-registered", authenticationMethod: "none" };
+}
+
+/** Refuses to send an assertion to a server that says it takes none (RFC 8414 section 2, grant_types_supported). */
+export function requireJwtBearer({ authorizationServer, server }: MachineContext): void {
+  const supported = authorizationServer.grant_types_supported;
+  if (supported === undefined || supported.includes(GRANT_TYPE)) return;
+  const { issuer } = authorizationServer;
+  const message = `${issuer} does not take assertions (its grant_types_supported lacks ${GRANT_TYPE}), so none was sent. Use another grant for ${server}.`;
+  throw new McpOAuthError("authorization_failed", message, { server, issuer });
+}
+
+/** Exchanges an assertion for tokens (RFC 7523 section 2.1). It is sent once, whatever comes of it. */
+export async function exchangeAssertion(
+  context: MachineContext,
+  assertion: Secret,
+  client: OAuthClient | undefined,
+): Promise<TokenResponse> {
+  const { resource, scope, authorizationServer } = context;
+  const parameters = { assertion: assertion.reveal(), resource, ...(scope !== undefined && { scope }) };
+  return requestToken(
+    { ...context, client: client ?? anonymousClient(authorizationServer.issuer) },
+    { type: GRANT_TYPE, parameters, secrets: [assertion], anonymous: client === undefined },
+  );
+}
+
+/** Gets tokens for a workload by the token that its platform gave it, read anew each time. */
+export async function grantJwtBearer(context: MachineContext, grant: JwtBearerGrant): Promise<GrantedTokens> {
+  requireJwtBearer(context);
+  const { authorizationServer, server, resource } = context;
+  const { issuer, token_endpoint: tokenEndpoint = "" } = authorizationServer;
+  const audience = grant.audience === "token_endpoint" ? tokenEndpoint : issuer;
+  const { assertion: source } = grant;
+  const found =
+    typeof source === "function"
+      ? await source({ server, issuer, tokenEndpoint, resource, audience })
+      : await readSecretSource(source);
+  const assertion = typeof found === "string" ? new Secret(found) : found;
+  const client = grant.client === undefined ? undefined : configuredClient(grant.client, authorizationServer);
+  return { client: client ?? anonymousClient(issuer), tokens: await exchangeAssertion(context, assertion, client) };
+}

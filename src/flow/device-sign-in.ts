@@ -1,0 +1,99 @@
+import { pollForDeviceTokens } from "../authorization/grants/device-code.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import type { Discovery } from "../discovery/discover.ts";
+import { requestDeviceAuthorization } from "../endpoint/device-authorization-request.ts";
+import type { PromptForDevice } from "../ports/device-prompt.ts";
+import type { Credential } from "../tokens/credential.ts";
+import type { FlowContext } from "./context.ts";
+import { type BoundKey, issuedCredential } from "./issued-credential.ts";
+
+export interface DeviceSignInOrder {
+  readonly discovery: Discovery;
+  readonly account: string;
+  readonly scope: string | undefined;
+  readonly dpop: BoundKey | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Whether a sign-in on another device can be offered: the server has it, and there is a way to show the code. */
+export function canUseDevice(context: FlowContext, { authorizationServer }: Discovery): boolean {
+  return context.devicePrompt !== undefined && authorizationServer.device_authorization_endpoint !== undefined;
+}
+
+function requireDevicePrompt(
+  context: FlowContext,
+  { server, issuer, authorizationServer }: Discovery,
+): PromptForDevice {
+  const details = { server, issuer };
+  if (context.devicePrompt === undefined) {
+    const message = 'The flow "device" needs the option devicePrompt: a function that shows the code and the address.';
+    throw new McpOAuthError("invalid_configuration", message, details);
+  }
+  if (authorizationServer.device_authorization_endpoint === undefined) {
+    const message = `${issuer} offers no sign-in on another device (RFC 8628). Sign in with a browser, or with flow "paste".`;
+    throw new McpOAuthError("authorization_failed", message, details);
+  }
+  return context.devicePrompt;
+}
+
+/**
+ * Signs a user in on another device (RFC 8628): shows a code and an address, and waits until the user has used them.
+ *
+ * @throws `invalid_configuration`, `authorization_failed`, `authorization_denied`, `timeout`, `aborted`,
+ * `client_unavailable`, `registration_failed`, `token_request_failed`, `invalid_response`, `insecure_url`, `store_failed`.
+ */
+export async function signInWithDevice(context: FlowContext, order: DeviceSignInOrder): Promise<Credential> {
+  const { discovery, account, scope, dpop, signal } = order;
+  const { server, authorizationServer, resource, protectedResource } = discovery;
+  const prompt = requireDevicePrompt(context, discovery);
+  const laterScope = protectedResource?.scopesSupported?.join(" ");
+  const client = await context.registry.obtain({
+    server,
+    authorizationServer,
+    signal,
+    ...(scope !== undefined && { scope }),
+    ...(laterScope !== undefined && laterScope !== "" && { laterScope }),
+  });
+  const endpoint = {
+    ...context,
+    server,
+    authorizationServer,
+    client,
+    signal,
+    ...(dpop !== undefined && { dpopKey: dpop.key }),
+  };
+  const device = await requestDeviceAuthorization(endpoint, { resource, ...(scope !== undefined && { scope }) });
+  const over = new AbortController();
+  context.events.emit("sign_in_started", {
+    server,
+    account,
+    issuer: discovery.issuer,
+    flow: "device",
+    ...(scope !== undefined && { scope }),
+  });
+  const shown = Promise.resolve(
+    prompt({
+      server,
+      clientName: context.clientName,
+      authorizationServer: new URL(discovery.issuer).host,
+      verificationUri: device.verificationUri,
+      userCode: device.userCode,
+      expiresAt: context.clock.now() + device.expiresInSeconds * 1000,
+      signal: AbortSignal.any([signal, over.signal]),
+      ...(device.verificationUriComplete !== undefined && { verificationUriComplete: device.verificationUriComplete }),
+    }),
+  ).then(() => new Promise<never>(() => undefined));
+  try {
+    const tokens = await Promise.race([
+      pollForDeviceTokens({ ...endpoint, signal: AbortSignal.any([signal, over.signal]) }, device, resource),
+      shown,
+    ]);
+    context.registry.prove(client);
+    const credential = issuedCredential(context, { ...order, client, tokens, flow: "device" });
+    await context.coordinator.save({ server, account }, credential);
+    return credential;
+  } finally {
+    over.abort();
+    shown.catch(() => undefined);
+  }
+}

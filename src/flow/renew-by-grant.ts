@@ -1,0 +1,50 @@
+import { chooseDpop } from "../authorization/dpop-choice.ts";
+import { grantFor } from "../authorization/machine-grants.ts";
+import { McpOAuthError } from "../core/errors.ts";
+import { type Discovery, discover } from "../discovery/discover.ts";
+import { dpopKeyOf } from "../endpoint/dpop-key.ts";
+import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
+import type { FlowContext } from "./context.ts";
+import type { BoundKey } from "./issued-credential.ts";
+import { credentialByGrant } from "./machine-sign-in.ts";
+
+/** The key stays the same as long as the session lasts. */
+async function boundKeyOf(
+  context: FlowContext,
+  discovery: Discovery,
+  { dpopKey }: Credential,
+): Promise<BoundKey | undefined> {
+  if (dpopKey === undefined) return undefined;
+  const choice = chooseDpop(context.dpop, discovery, undefined) ?? { algorithm: "", required: true };
+  return { key: await dpopKeyOf(dpopKey), choice: { ...choice, required: true } };
+}
+
+async function renew(context: FlowContext, key: SessionKey, credential: Credential): Promise<Credential> {
+  const { server, account } = key;
+  const grant = grantFor(context.grants, server);
+  if (grant === undefined) {
+    const message = `No grant is configured any more for ${server}. Add it to the option grants, or sign in.`;
+    throw new McpOAuthError("sign_in_required", message, { server, issuer: credential.issuer });
+  }
+  const discovery = await discover(context.http, context.metadataCache, {
+    server,
+    policy: context.discoveryPolicy,
+    issuersWithCredentials: [credential.issuer],
+  });
+  const { requestedScope } = credential;
+  return credentialByGrant(context, grant, {
+    discovery,
+    account,
+    scope: requestedScope,
+    dpop: await boundKeyOf(context, discovery, credential),
+  });
+}
+
+/** Gets a machine's credential anew, the way it was had; `undefined` for credentials of people. */
+export function renewByGrant(
+  context: FlowContext,
+  key: SessionKey,
+  credential: Credential,
+): Promise<Credential> | undefined {
+  return isMachineCredential(credential) ? renew(context, key, credential) : undefined;
+}
