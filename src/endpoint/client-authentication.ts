@@ -1,6 +1,7 @@
 import type { ClientAuth } from "oauth4webapi";
 import { McpOAuthError } from "../core/errors.ts";
 import { quoted } from "../core/text.ts";
+import { formEncoded } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import type { ClientAuthenticationMethod, OAuthClient } from "./oauth-client.ts";
 import { type PrivateKeyInput, signingKeyOf } from "./private-key.ts";
@@ -62,7 +63,7 @@ export async function authenticateClient(
   client: OAuthClient,
   authorizationServer: AuthorizationServerMetadata,
 ): Promise<ClientAuth> {
-  const { ClientSecretBasic, ClientSecretPost, None } = await import("oauth4webapi");
+  const { ClientSecretPost, None } = await import("oauth4webapi");
   const { authenticationMethod: method, clientSecret, privateKey } = client;
   if (method === "none") return None();
   if (method === "private_key_jwt" && privateKey !== undefined)
