@@ -29,6 +29,7 @@ export type { EventBase, McpOAuthEvent, McpOAuthEventName, McpOAuthEvents } from
 export type { Fetch } from "./core/http.ts";
 export { Secret } from "./core/secret.ts";
 export type { AuthorizationServerChoice } from "./discovery/discover.ts";
+export { type IssuerProfile, knownIssuerProfiles } from "./endpoint/issuer-profile.ts";
 export type { PrivateKeyInput } from "./endpoint/private-key.ts";
 export type { SignInFlow } from "./flow/context.ts";
 export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";

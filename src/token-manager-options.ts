@@ -5,6 +5,7 @@ import type { Clock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import type { Fetch } from "./core/http.ts";
 import type { AuthorizationServerChoice } from "./discovery/discover.ts";
+import type { IssuerProfile } from "./endpoint/issuer-profile.ts";
 import type { PrivateKeyInput } from "./endpoint/private-key.ts";
 import type { OpenBrowser } from "./ports/browser.ts";
 import type { PromptForDevice } from "./ports/device-prompt.ts";
@@ -78,6 +79,11 @@ export interface TokenManagerOptions {
   resourceMatch?: "prefix" | "exact";
   /** Accepts resource identifiers that the rule refuses, such as `api://` ones. Default: none is accepted. */
   acceptResource?: (question: { server: string; resource: string }) => boolean | Promise<boolean>;
+  /**
+   * How issuers deviate from the specifications, beside those that `knownIssuerProfiles` lists. Each use of a deviation is
+   * told by the event `deviation`. Default: none.
+   */
+  issuerProfiles?: readonly IssuerProfile[];
   /** Whether servers of MCP 2025-03-26, without protected resource metadata, are supported. Default `true`. */
   legacyFallback?: boolean;
   /** How long sessions may last, whatever their tokens say. Default: no limit beyond the tokens'. */

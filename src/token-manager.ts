@@ -12,6 +12,7 @@ import { type Fetch, Http, platformFetch } from "./core/http.ts";
 import type { Secret } from "./core/secret.ts";
 import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
 import { MetadataCache } from "./discovery/cache.ts";
+import { IssuerProfiles } from "./endpoint/issuer-profile.ts";
 import type { FlowContext, SignInFlow } from "./flow/context.ts";
 import { renewByGrant } from "./flow/renew-by-grant.ts";
 import { ServerSession } from "./flow/run.ts";
@@ -289,6 +290,9 @@ export class TokenManager {
       ...(options.clientMetadataKey !== undefined && { clientMetadataKey: options.clientMetadataKey }),
     });
     const grants = options.grants ?? [];
+    const profiles = new IssuerProfiles(options.issuerProfiles ?? [], ({ issuer, server, relaxation, source }) =>
+      events.emit("deviation", { server, issuer, rule: relaxation, detail: source ?? "by the option issuerProfiles" }),
+    );
     const coordinator = new TokenCoordinator({
       store,
       clock,
@@ -296,6 +300,7 @@ export class TokenManager {
       events,
       refreshAt: options.refreshAt ?? 0.8,
       ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
+      profiles,
       renewByGrant: (key, credential) => renewByGrant(context, key, credential),
       completeClient: (client, authorizationServer) => registry.complete(client, authorizationServer),
       onClientForgotten: (client, server) => registry.forget(client, server),
@@ -310,7 +315,9 @@ export class TokenManager {
       registry,
       coordinator,
       metadataCache: new MetadataCache(clock),
+      profiles,
       discoveryPolicy: {
+        profiles,
         ...(chooseAuthorizationServer !== undefined && { chooseAuthorizationServer }),
         ...(resourceMatch !== undefined && { resourceMatch }),
         ...(acceptResource !== undefined && { acceptResource }),

@@ -37,8 +37,8 @@ function invitation(prompt: AuthorizationPrompt, canPaste: boolean): string {
   ];
   if (canPaste) {
     lines.push(
-      "  Sign in there. If the browser ends on a page that cannot be shown, that is fine:",
-      "  copy the address of that page and paste it here.",
+      "  Sign in there. If the browser ends on a page that cannot be shown, that is",
+      "  fine: copy the address of that page and paste it here.",
       "",
     );
   }

@@ -16,7 +16,8 @@ export interface AuthorizationRequest {
   readonly state: string;
   readonly codeVerifier: Secret;
   readonly redirectUri: string;
-  readonly resource: string;
+  /** Absent where the server refuses the parameter. */
+  readonly resource?: string;
   readonly client: OAuthClient;
   readonly authorizationServer: AuthorizationServerMetadata;
   readonly server: string;
@@ -28,7 +29,9 @@ export interface AuthorizationRequestOptions {
   readonly authorizationServer: AuthorizationServerMetadata;
   readonly client: OAuthClient;
   readonly redirectUri: string;
-  readonly resource: string;
+  readonly resource?: string;
+  /** Further parameters that the issuer wants. */
+  readonly extraParameters?: Readonly<Record<string, string>>;
   readonly scope?: string;
   /** The thumbprint of the key that the code is to be bound to (RFC 9449 section 10). */
   readonly dpopThumbprint?: string;
@@ -59,6 +62,7 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
   const { verifier, challenge } = createPkcePair();
   const state = randomToken(32);
   const parameters: Record<string, string | undefined> = {
+    ...options.extraParameters,
     response_type: "code",
     client_id: client.clientId,
     redirect_uri: redirectUri,
@@ -68,7 +72,7 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
     code_challenge_method: "S256",
     resource,
     dpop_jkt: options.dpopThumbprint,
-    prompt: needsConsentPrompt(authorizationServer, scope) ? "consent" : undefined,
+    prompt: needsConsentPrompt(authorizationServer, scope) ? "consent" : options.extraParameters?.prompt,
   };
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== "") url.searchParams.set(name, value);
@@ -78,10 +82,10 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
     state,
     codeVerifier: verifier,
     redirectUri,
-    resource,
     client,
     authorizationServer,
     server,
+    ...(resource !== undefined && { resource }),
     ...(scope !== undefined && { scope }),
   };
 }

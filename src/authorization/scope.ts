@@ -22,10 +22,12 @@ export interface ScopeQuestion {
  */
 export function chooseScope(question: ScopeQuestion): string | undefined {
   const { wanted, challenged, supportedByResource, requestedBefore, authorizationServer, narrow, server } = question;
-  const suggested = challenged ?? supportedByResource?.join(" ");
+  const offline = authorizationServer.scopes_supported?.includes("offline_access") === true;
+  // Refresh tokens are a matter of the authorization server; what a resource says about them does not count.
+  const supported = supportedByResource?.filter((scope) => offline || scope !== "offline_access");
+  const suggested = challenged ?? supported?.join(" ");
   const base = unionOfScopes(requestedBefore, wanted === undefined ? suggested : unionOfScopes(wanted, challenged));
   if (base === undefined) return undefined;
   const narrowed = narrow === undefined ? base : unionOfScopes(narrow({ server, scopes: scopesOf(base) }).join(" "));
-  const offline = authorizationServer.scopes_supported?.includes("offline_access") === true;
   return offline && narrowed !== undefined ? unionOfScopes(narrowed, "offline_access") : narrowed;
 }

@@ -87,3 +87,8 @@ export function insertWellKnown(identifier: URL, suffix: string): string {
 export function appendWellKnown(identifier: URL, suffix: string): string {
   return `${identifier.origin}${identifier.pathname.replace(/\/$/, "")}/.well-known/${suffix}`;
 }
+
+/** A text as it stands in a form body or a query (WHATWG URL standard, application/x-www-form-urlencoded). */
+export function formEncoded(text: string): string {
+  return new URLSearchParams({ "": text }).toString().slice(1);
+}

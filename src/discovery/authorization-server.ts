@@ -1,9 +1,10 @@
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import { type JsonObject, textMember, textsMember } from "../core/json.ts";
-import { quoted } from "../core/text.ts";
+import { inertText, quoted } from "../core/text.ts";
 import { appendWellKnown, insertWellKnown, requireSecureUrl } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { type IssuerProfiles, relaxingLine } from "../endpoint/issuer-profile.ts";
 import type { MetadataCache } from "./cache.ts";
 import { fetchMetadata } from "./fetch-metadata.ts";
 
@@ -58,16 +59,23 @@ export function requireIssuer(issuer: string, server: string): URL {
   return url;
 }
 
+/** A document without the members that say nothing: some servers write null or an empty text for what they lack. */
+function withoutEmptyMembers(document: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null && value !== ""));
+}
+
 /**
  * Checks the shape of what we use, and that every endpoint is https (http on loopback).
  *
+ * @returns the document without members that are null or empty texts.
  * @throws `invalid_response` or `insecure_url`.
  */
 export function requireAuthorizationServerShape(
-  document: JsonObject,
+  published: JsonObject,
   url: string,
   server: string,
 ): AuthorizationServerMetadata {
+  const document = withoutEmptyMembers(published);
   const issuer = textMember(document, "issuer") ?? "";
   const details = { server, issuer };
   const invalid = (member: string, expected: string): McpOAuthError =>
@@ -78,13 +86,13 @@ export function requireAuthorizationServerShape(
     );
   for (const member of TEXT_MEMBERS) {
     const value = document[member];
-    if (value === undefined || value === null) continue;
+    if (value === undefined) continue;
     if (typeof value !== "string") throw invalid(member, "a text");
     requireSecureUrl(value, `The ${member} of ${issuer}`, details);
   }
   for (const member of LIST_MEMBERS) {
     const value = document[member];
-    if (value !== undefined && value !== null && textsMember(document, member) === undefined) {
+    if (value !== undefined && textsMember(document, member) === undefined) {
       throw invalid(member, "a list of texts");
     }
   }
@@ -95,18 +103,31 @@ export interface AuthorizationServerQuery {
   /** The issuer identifier exactly as the resource's metadata has it. */
   readonly issuer: string;
   readonly server: string;
+  readonly profiles?: IssuerProfiles;
   readonly signal?: AbortSignal;
 }
 
-function requireSameIssuer(document: JsonObject, expected: string, url: string, server: string): void {
+/** Whether a profile lets the metadata name the issuer in another way than the resource does. */
+function isToleratedIssuer(found: unknown, { issuer, server, profiles }: AuthorizationServerQuery): boolean {
+  if (typeof found !== "string" || profiles === undefined) return false;
+  const { acceptMetadataIssuers, ignoreTrailingSlash } = profiles.of(issuer);
+  const sameButSlash = found.replace(/\/$/, "") === issuer.replace(/\/$/, "");
+  if (ignoreTrailingSlash === true && sameButSlash) return profiles.use("ignoreTrailingSlash", issuer, server) === true;
+  if (acceptMetadataIssuers?.includes(found) !== true) return false;
+  return profiles.use("acceptMetadataIssuers", issuer, server) !== undefined;
+}
+
+function requireSameIssuer(document: JsonObject, url: string, query: AuthorizationServerQuery): void {
   const found = document.issuer;
-  if (found === expected) return;
+  const { issuer, server } = query;
+  if (found === issuer || isToleratedIssuer(found, query)) return;
+  const text = typeof found === "string" ? found : "(none)";
   throw new McpOAuthError(
     "issuer_mismatch",
-    `The metadata at ${url} says it is for the issuer ${quoted(typeof found === "string" ? found : "(none)")}, but ` +
-      `${server} names ${quoted(expected)}. The two must be identical, letter for letter (RFC 8414 section 3.3); ` +
-      "report it to the operator of either.",
-    { server, issuer: expected },
+    `The metadata at ${url} says it is for the issuer ${quoted(text)}, but ${server} names ${quoted(issuer)}. ` +
+      "The two must be identical, letter for letter (RFC 8414 section 3.3); report it to the operator of either. " +
+      `If you know that it is right: ${relaxingLine(issuer, `acceptMetadataIssuers: [${JSON.stringify(inertText(text))}]`)}.`,
+    { server, issuer },
   );
 }
 
@@ -128,8 +149,9 @@ export async function discoverAuthorizationServer(
     const answer = await fetchMetadata(http, url, "The authorization server metadata", { server, issuer }, signal);
     if (answer.kind === "absent") continue;
     if (answer.kind === "failed") throw answer.error;
-    requireSameIssuer(answer.document, issuer, url, server);
-    const metadata = requireAuthorizationServerShape(answer.document, url, server);
+    requireSameIssuer(answer.document, url, query);
+    // From here on there is one name for it: the one that the resource uses.
+    const metadata = requireAuthorizationServerShape({ ...answer.document, issuer }, url, server);
     cache.set(issuer, metadata, answer.lifetimeMs);
     return metadata;
   }

@@ -2,6 +2,7 @@ import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import { discoverAuthorizationServer } from "./authorization-server.ts";
 import type { MetadataCache } from "./cache.ts";
 import { discoverLegacyAuthorizationServer } from "./legacy.ts";
@@ -38,6 +39,8 @@ export interface AuthorizationServerChoice {
 export interface DiscoveryPolicy extends ResourceMatchPolicy {
   /** Whether servers of MCP 2025-03-26 are supported. Default true. */
   readonly legacyFallback?: boolean;
+  /** How issuers deviate. Default: none does. */
+  readonly profiles?: IssuerProfiles;
   /** Answers with one of the issuers. Default: the first with credentials, else the first. */
   readonly chooseAuthorizationServer?: (choice: AuthorizationServerChoice) => string | Promise<string>;
 }
@@ -105,6 +108,7 @@ export async function discover(
 ): Promise<Discovery> {
   const { server, challenge, policy, signal } = query;
   const withSignal = signal === undefined ? {} : { signal };
+  const withProfiles = policy.profiles === undefined ? {} : { profiles: policy.profiles };
   const protectedResource = await discoverProtectedResource(http, {
     server,
     policy,
@@ -118,7 +122,7 @@ export async function discover(
     throw new McpOAuthError("discovery_failed", message, { server });
   }
   const authorizationServer = await firstUsable(issuers, query, (issuer) =>
-    discoverAuthorizationServer(http, cache, { issuer, server, ...withSignal }),
+    discoverAuthorizationServer(http, cache, { issuer, server, ...withProfiles, ...withSignal }),
   );
   requireResourceListed(authorizationServer, protectedResource, server);
   const { resource } = protectedResource;

@@ -63,7 +63,12 @@ async function checkResource(resource: string, probe: Probe, query: ProtectedRes
   if (resource === probe.identifier) return;
   const { policy, server } = query;
   const url = parseUrl(resource);
-  if (policy.resourceMatch !== "exact" && url !== undefined && isPlain(resource, url) && isWithin(url, new URL(server))) {
+  if (
+    policy.resourceMatch !== "exact" &&
+    url !== undefined &&
+    isPlain(resource, url) &&
+    isWithin(url, new URL(server))
+  ) {
     policy.onDeviation?.(
       "RFC 9728 section 3.3",
       `the metadata at ${probe.url} names the resource ${quoted(resource)} where ${quoted(probe.identifier)} was expected`,

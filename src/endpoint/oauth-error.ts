@@ -4,6 +4,7 @@ import { parseJsonObject, textMember } from "../core/json.ts";
 import { parseRetryAfter } from "../core/retry-after.ts";
 import type { Secret } from "../core/secret.ts";
 import { inertText, quoted } from "../core/text.ts";
+import { formEncoded } from "../core/url.ts";
 
 export interface RefusalContext {
   readonly code: McpOAuthErrorCode;
@@ -17,14 +18,27 @@ export interface RefusalContext {
   readonly advice: string;
 }
 
+/** A value as a server may have it in its text: as it is, or out of the URL, the form or the JSON that carried it. */
+function spellingsOf(value: string): string[] {
+  return [value, encodeURIComponent(value), formEncoded(value), JSON.stringify(value).slice(1, -1)];
+}
+
+/** HTTP Basic credentials: base64 with a colon in it. */
+function redactBasic(text: string): string {
+  return text.replace(/(?<=\bbasic +)[a-z0-9+/]{4,}=*/gi, (data) =>
+    Buffer.from(data, "base64").includes(":") ? "[redacted]" : data,
+  );
+}
+
 /** Server text without the secrets that we sent it. */
 export function withoutSecrets(text: string, secrets: readonly Secret[]): string {
-  return secrets.reduce((rest, secret) => {
-    const value = secret.reveal();
-    return value.length < 4
-      ? rest
-      : rest.replaceAll(value, "[redacted]").replaceAll(encodeURIComponent(value), "[redacted]");
-  }, text);
+  const spellings = secrets
+    .map((secret) => secret.reveal())
+    .filter((value) => value.length >= 4)
+    .flatMap(spellingsOf)
+    // Longest first, since one may be part of another.
+    .sort((left, right) => right.length - left.length);
+  return spellings.reduce((rest, spelling) => rest.replaceAll(spelling, "[redacted]"), redactBasic(text));
 }
 
 /**

@@ -5,7 +5,7 @@ import { McpOAuthError } from "../core/errors.ts";
 import { unionOfScopes } from "../core/scope.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
-import type { PendingRedirect, RedirectPage } from "../ports/redirect-receiver.ts";
+import type { PendingRedirect, RedirectOptions, RedirectPage } from "../ports/redirect-receiver.ts";
 import type { Credential } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { isForgottenClient } from "./forgotten-client.ts";
@@ -58,15 +58,33 @@ async function authorize(
   }
 }
 
+/** The configured redirect, and where that says nothing, what the issuer wants. */
+function redirectFor({ profiles, redirect }: FlowContext, { issuer, server }: Discovery): RedirectOptions {
+  if (redirect.uri !== undefined) return redirect;
+  const host = redirect.host ?? profiles.use("redirectHost", issuer, server);
+  const port = redirect.port ?? profiles.use("redirectPort", issuer, server);
+  return { ...redirect, ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
+}
+
+/** What an issuer's profile changes of the authorization request. */
+function parametersFor(
+  { profiles }: FlowContext,
+  { issuer, server, resource }: Discovery,
+): Pick<AuthorizationRequestOptions, "resource" | "extraParameters"> {
+  const extraParameters = profiles.use("authorizeParameters", issuer, server);
+  const omitResource = profiles.use("omitResource", issuer, server) === true;
+  return { ...(!omitResource && { resource }), ...(extraParameters !== undefined && { extraParameters }) };
+}
+
 /** One try with the client that there is, or a new one. Answers `forgotten` when the server no longer knows a stored client. */
 async function trySignIn(
   context: FlowContext,
   signIn: BrowserSignIn,
 ): Promise<Credential | { readonly forgotten: OAuthClient }> {
   const { discovery, scope, signal, dpop } = signIn;
-  const { server, authorizationServer, resource, protectedResource } = discovery;
+  const { server, authorizationServer, protectedResource } = discovery;
   const known = await context.registry.known(authorizationServer);
-  const redirect = await openRedirect(context.receiver, context.redirect, known);
+  const redirect = await openRedirect(context.receiver, redirectFor(context, discovery), known);
   try {
     const { redirectUri } = redirect;
     const laterScope = unionOfScopes(protectedResource?.scopesSupported?.join(" "));
@@ -83,7 +101,7 @@ async function trySignIn(
       authorizationServer,
       client,
       redirectUri,
-      resource,
+      ...parametersFor(context, discovery),
       ...(scope !== undefined && { scope }),
       ...(dpop !== undefined && { dpopThumbprint: await dpop.key.thumbprint() }),
     };
@@ -111,7 +129,7 @@ async function trySignIn(
  */
 export async function signInWithBrowser(context: FlowContext, signIn: BrowserSignIn): Promise<Credential> {
   const { server, authorizationServer, defaultEndpoints } = signIn.discovery;
-  if (!defaultEndpoints) requirePkceSupport(authorizationServer, server);
+  if (!defaultEndpoints) requirePkceSupport(authorizationServer, server, context.profiles);
   const first = await trySignIn(context, signIn);
   if (!("forgotten" in first)) return first;
   await context.registry.forget(first.forgotten, server);

@@ -8,6 +8,7 @@ import type { Http } from "../core/http.ts";
 import type { MetadataCache } from "../discovery/cache.ts";
 import type { DiscoveryPolicy } from "../discovery/discover.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OpenBrowser } from "../ports/browser.ts";
 import type { PromptForDevice } from "../ports/device-prompt.ts";
 import type { PromptForRedirect } from "../ports/prompt.ts";
@@ -33,6 +34,7 @@ export interface FlowContext {
   readonly coordinator: TokenCoordinator;
   readonly metadataCache: MetadataCache<AuthorizationServerMetadata>;
   readonly discoveryPolicy: DiscoveryPolicy;
+  readonly profiles: IssuerProfiles;
   readonly receiver: RedirectReceiver;
   readonly redirect: RedirectOptions;
   readonly openBrowser: OpenBrowser;

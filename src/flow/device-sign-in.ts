@@ -44,7 +44,8 @@ function requireDevicePrompt(
  */
 export async function signInWithDevice(context: FlowContext, order: DeviceSignInOrder): Promise<Credential> {
   const { discovery, account, scope, dpop, signal } = order;
-  const { server, authorizationServer, resource, protectedResource } = discovery;
+  const { server, issuer, authorizationServer, protectedResource } = discovery;
+  const resource = context.profiles.use("omitResource", issuer, server) === true ? undefined : discovery.resource;
   const prompt = requireDevicePrompt(context, discovery);
   const laterScope = protectedResource?.scopesSupported?.join(" ");
   const client = await context.registry.obtain({
@@ -62,7 +63,10 @@ export async function signInWithDevice(context: FlowContext, order: DeviceSignIn
     signal,
     ...(dpop !== undefined && { dpopKey: dpop.key }),
   };
-  const device = await requestDeviceAuthorization(endpoint, { resource, ...(scope !== undefined && { scope }) });
+  const device = await requestDeviceAuthorization(endpoint, {
+    ...(resource !== undefined && { resource }),
+    ...(scope !== undefined && { scope }),
+  });
   const over = new AbortController();
   context.events.emit("sign_in_started", {
     server,

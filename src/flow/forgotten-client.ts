@@ -3,7 +3,7 @@ import type { FlowContext } from "./context.ts";
 
 /**
  * Whether the authorization server no longer knows a stored client. It tells the user, by an error page, and not us; so
- * before a user is sent there with a client of an earlier process, the same kind of request is sent once without a user.
+ * before a user is sent there with a client that was not used of late, the same kind of request is sent once without a user.
  *
  * A server that knows the client answers with a page or a redirect; 400, 401 and 403 mean that it does not. Anything else
  * says nothing, and the user is sent.

@@ -19,6 +19,9 @@ export interface SignInRequest {
 /** How long a user's "no" to more scopes is remembered, so that the same question is not asked again at once. */
 const DENIAL_LASTS_MS = 10 * 60_000;
 
+/** For how long a token counts as new: one that is refused later than that may have been good before. */
+const NEW_FOR_MS = 60_000;
+
 /**
  * One account on one MCP server: performs the steps that the plan decides. Requests come in from above with "give me a
  * credential" and "this one was refused"; what is shared (discovery, sign-in, refresh) is done once for all of them.
@@ -28,8 +31,8 @@ export class ServerSession {
   readonly #context: FlowContext;
   readonly #desk: SignInDesk;
   #discovering: { readonly metadataUrl: string | undefined; readonly outcome: Promise<Discovery> } | undefined;
-  /** The access token that was just got and that the server has not accepted yet. */
-  #unproven: string | undefined;
+  /** The access token that was just got because the one before was refused, and that the server has not accepted yet. */
+  #unproven: { readonly token: string; readonly until: number } | undefined;
   #denied: { readonly scope: string; readonly until: number } | undefined;
 
   constructor(context: FlowContext, key: SessionKey, desk: SignInDesk = new SignInDesk()) {
@@ -61,7 +64,7 @@ export class ServerSession {
 
   /** Notes that the server has answered a request with this credential by something other than a refusal. */
   accepted(credential: Credential): void {
-    if (this.#unproven !== undefined && this.#unproven === credential.accessToken.reveal()) this.#unproven = undefined;
+    if (this.#isUnproven(credential)) this.#unproven = undefined;
   }
 
   /**
@@ -81,7 +84,7 @@ export class ServerSession {
       challenge,
       used,
       current: session?.credential,
-      usedIsUnproven: used !== undefined && this.#unproven === used.accessToken.reveal(),
+      usedIsUnproven: used !== undefined && this.#isUnproven(used),
       requestedBefore,
     });
     if (step === "surface") return undefined;
@@ -205,7 +208,7 @@ export class ServerSession {
     if (used !== undefined && planRenewal(used, discovery) === "refresh") {
       try {
         const renewed = await this.#context.coordinator.renew(this.key, used.accessToken, signal);
-        this.#unproven = renewed.accessToken.reveal();
+        this.#mustProve(renewed);
         return renewed;
       } catch (error) {
         if (!(error instanceof McpOAuthError) || error.code !== "sign_in_required") throw error;
@@ -254,10 +257,19 @@ export class ServerSession {
         this.#rememberDenial(order.challenge, error);
         throw error;
       });
-      this.#unproven = credential.accessToken.reveal();
+      if (!order.forced) this.#mustProve(credential);
       return credential;
     };
     return this.#desk.start(this.#name, order.challenge?.scope, perform, caller);
+  }
+
+  #mustProve({ accessToken }: Credential): void {
+    this.#unproven = { token: accessToken.reveal(), until: this.#context.clock.now() + NEW_FOR_MS };
+  }
+
+  #isUnproven({ accessToken }: Credential): boolean {
+    const unproven = this.#unproven;
+    return unproven?.token === accessToken.reveal() && unproven.until > this.#context.clock.now();
   }
 
   /** Of a step-up, also when the request that asked for it has given up meanwhile. */

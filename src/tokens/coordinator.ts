@@ -5,6 +5,7 @@ import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import { waitFor } from "../core/wait-for.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import { afterFailure, type FailureRow } from "./backoff.ts";
@@ -35,6 +36,7 @@ export interface CoordinatorOptions {
   readonly events: EventHub;
   /** The share of a token's lifetime after which it is refreshed. */
   readonly refreshAt: number;
+  readonly profiles?: IssuerProfiles;
   readonly sessionPolicy?: SessionPolicyOption;
   readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
   readonly renewByGrant?: (session: SessionKey, credential: Credential) => Promise<Credential> | undefined;

@@ -3,6 +3,7 @@ import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
 import { activeCredential, type Credential, isRenewable, type SessionRecord, withoutCredential } from "./credential.ts";
@@ -18,6 +19,7 @@ export interface RefreshContext {
   readonly clock: Clock;
   readonly http: Http;
   readonly refreshAt: number;
+  readonly profiles?: IssuerProfiles;
   /** The client as it should be used now: keys are never stored. */
   readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
   /** Gets a machine's credential anew, where a grant is configured for it. */

@@ -64,9 +64,18 @@ const MESSAGES: ReadonlyArray<readonly [RegExp, KeychainProblem]> = [
  */
 export function toKeychainFailure(error: unknown, secret?: string): KeychainFailure {
   if (error instanceof KeychainFailure) return error;
-  const told = error instanceof Error ? error.message : String(error);
+  const told = (error instanceof Error ? error.message : String(error)).slice(0, 500);
   const problem = MESSAGES.find(([pattern]) => pattern.test(told))?.[1] ?? "other";
-  const repeatsSecret = secret !== undefined && secret !== "" && told.includes(secret.slice(0, 40));
   // A new error, since the library's own may carry anything in its properties.
-  return new KeychainFailure(problem, new Error(repeatsSecret ? "[redacted]" : inertText(told, 500)));
+  return new KeychainFailure(problem, new Error(repeats(told, secret) ? "[redacted]" : inertText(told, 500)));
+}
+
+const TELLTALE_LENGTH = 12;
+
+/** Whether a text has any piece of a secret in it that is long enough to be no accident. */
+function repeats(text: string, secret = ""): boolean {
+  for (let start = 0; start + TELLTALE_LENGTH <= text.length; start += 1) {
+    if (secret.includes(text.slice(start, start + TELLTALE_LENGTH))) return true;
+  }
+  return secret !== "" && secret.length < TELLTALE_LENGTH && text.includes(secret);
 }

@@ -31,7 +31,12 @@ export async function redeemAuthorizationResponse(
     { ...context, server, authorizationServer, client },
     {
       type: "authorization_code",
-      parameters: { code: code.reveal(), redirect_uri: redirectUri, code_verifier: codeVerifier.reveal(), resource },
+      parameters: {
+        code: code.reveal(),
+        redirect_uri: redirectUri,
+        code_verifier: codeVerifier.reveal(),
+        ...(resource !== undefined && { resource }),
+      },
       secrets: [code, codeVerifier],
     },
   );

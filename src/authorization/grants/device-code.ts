@@ -41,7 +41,7 @@ function expired(server: string, issuer: string): McpOAuthError {
 export async function pollForDeviceTokens(
   context: EndpointContext & { readonly signal: AbortSignal },
   device: DeviceAuthorization,
-  resource: string,
+  resource: string | undefined,
 ): Promise<TokenResponse> {
   const { clock, signal, server, client } = context;
   const endsAt = clock.now() + device.expiresInSeconds * 1000;
@@ -55,7 +55,7 @@ export async function pollForDeviceTokens(
     try {
       const grant = {
         type: GRANT_TYPE,
-        parameters: { device_code: device.deviceCode.reveal(), resource },
+        parameters: { device_code: device.deviceCode.reveal(), ...(resource !== undefined && { resource }) },
         secrets: [device.deviceCode],
       };
       return await requestToken(context, grant);

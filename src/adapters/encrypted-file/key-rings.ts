@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { McpOAuthError } from "../../core/errors.ts";
+import type { TokenStore } from "../../ports/token-store.ts";
+import { isMissing } from "../file-lock/generations.ts";
+import { KEY_LENGTH, parseKey } from "./data-key.ts";
+import { ExposedFile, readPrivateFile, writeDurably } from "./files.ts";
+import type { KeyRing } from "./key-source.ts";
+
+/** Enough for processes that are still at work with an older key. */
+const KEPT_KEYS = 4;
+
+/** What both kinds of ring need to know of the records. */
+export interface RingContext {
+  /** Whether there are records already: then a key that is missing was lost, and a new one would be of no use. */
+  hasRecords(): Promise<boolean>;
+}
+
+/** Keys in the operating system's keychain, as one of its records. */
+export function keychainRing(keychain: TokenStore, directory: string, context: RingContext): KeyRing {
+  const name = `key of the encrypted files in ${directory}`;
+  const where = "the system keychain";
+  const read = async (): Promise<readonly Uint8Array[] | undefined> => {
+    const record = await keychain.get(name);
+    return record && parseRing(record.value, where);
+  };
+  const change = async (make: (old: readonly Uint8Array[] | undefined) => Promise<readonly Uint8Array[]>) => {
+    const lock = await keychain.lock(name);
+    try {
+      const old = await read();
+      const changed = await make(old);
+      if (changed !== old) await keychain.set(name, writeRing(changed), lock);
+      return changed;
+    } finally {
+      await lock.release();
+    }
+  };
+  return {
+    load: async () => (await read()) ?? change(async (old) => old ?? firstRing(context, `no key in ${where}`)),
+    renew: async () => {
+      await change(async (old) => [newKey(), ...(old ?? [])].slice(0, KEPT_KEYS));
+    },
+  };
+}
+
+/** Keys in a file. */
+export function fileRing(path: string, context: RingContext): KeyRing {
+  const read = async (): Promise<readonly Uint8Array[] | undefined> => {
+    try {
+      return parseRing((await readPrivateFile(path)).toString("latin1"), `the file ${path}`);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw unreadableKeyFile(path, error);
+    }
+  };
+  const make = async (): Promise<readonly Uint8Array[]> => {
+    const ring = await firstRing(context, `no key file ${path}`);
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await writeFile(path, writeRing(ring), { flag: "wx", mode: 0o600 });
+      return ring;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unreadableKeyFile(path, error);
+      // Another process was faster, and may still be writing: an unfinished key is an error that goes away.
+      return (await read()) ?? ring;
+    }
+  };
+  return {
+    load: async () => (await read()) ?? make(),
+    renew: async () => {
+      const old = (await read()) ?? [];
+      await writeDurably(path, Buffer.from(writeRing([newKey(), ...old].slice(0, KEPT_KEYS)), "latin1"));
+    },
+  };
+}
+
+async function firstRing(context: RingContext, missing: string): Promise<readonly Uint8Array[]> {
+  if (!(await context.hasRecords())) return [newKey()];
+  throw new McpOAuthError(
+    "store_unreadable",
+    `There are encrypted credentials, but ${missing}. Restore the key; if it is lost for good, remove the encrypted files and sign in again.`,
+  );
+}
+
+function newKey(): Uint8Array {
+  return randomBytes(KEY_LENGTH);
+}
+
+/** One key a line, in base64. */
+function writeRing(keys: readonly Uint8Array[]): string {
+  return keys.map((key) => `${Buffer.from(key).toString("base64")}\n`).join("");
+}
+
+function parseRing(text: string, where: string): readonly Uint8Array[] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  // An empty file is refused as well.
+  return (lines.length === 0 ? [""] : lines).map((line) => parseKey(line, where));
+}
+
+function unreadableKeyFile(path: string, error: unknown): McpOAuthError {
+  if (error instanceof McpOAuthError) return error;
+  if (error instanceof ExposedFile) return new McpOAuthError("store_unavailable", error.message);
+  const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+  const message = `The key file ${path} cannot be used (${code}). Make it readable for this user, or name another one.`;
+  return new McpOAuthError("store_unavailable", message, { cause: error });
+}

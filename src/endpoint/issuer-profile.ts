@@ -1,0 +1,102 @@
+/**
+ * How one issuer deviates from the specifications, as data. Each member relaxes or adds one thing, for that issuer alone;
+ * whenever one is used, the event `deviation` says so.
+ */
+export interface IssuerProfile {
+  /** The issuer identifier; `*` stands for one host label or one path segment. */
+  readonly issuer: string;
+  /** Where the deviation is documented in public. */
+  readonly source?: string;
+  /** PKCE with S256 works although the metadata does not advertise it. */
+  readonly assumePkce?: boolean;
+  /** Metadata may name the issuer with a trailing slash more or less than the resource does. */
+  readonly ignoreTrailingSlash?: boolean;
+  /** Other values of `issuer` that the metadata may have. */
+  readonly acceptMetadataIssuers?: readonly string[];
+  /** The `resource` parameter is refused, so it is left out. */
+  readonly omitResource?: boolean;
+  /** A refresh must repeat the scope. */
+  readonly scopeOnRefresh?: boolean;
+  /** Further parameters of the authorization request. */
+  readonly authorizeParameters?: Readonly<Record<string, string>>;
+  /** The host of the redirect URI, where only one spelling is taken. */
+  readonly redirectHost?: "localhost" | "127.0.0.1";
+  /** The port of the redirect URI, where it must be the registered one. */
+  readonly redirectPort?: number;
+}
+
+/** The deviations that well-known issuers document. */
+export const knownIssuerProfiles: readonly IssuerProfile[] = [
+  {
+    issuer: "https://login.microsoftonline.com/*/v2.0",
+    source: "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
+    assumePkce: true,
+    // The metadata of the shared tenants has this text, unfilled.
+    acceptMetadataIssuers: ["https://login.microsoftonline.com/{tenantid}/v2.0"],
+    omitResource: true,
+    scopeOnRefresh: true,
+    redirectHost: "localhost",
+  },
+  {
+    issuer: "https://accounts.google.com",
+    source: "https://developers.google.com/identity/protocols/oauth2/web-server",
+    omitResource: true,
+    authorizeParameters: { access_type: "offline", prompt: "consent" },
+  },
+  {
+    issuer: "https://*.auth0.com",
+    source: "https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery",
+    ignoreTrailingSlash: true,
+  },
+  {
+    issuer: "https://*.*.auth0.com",
+    source: "https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery",
+    ignoreTrailingSlash: true,
+  },
+];
+
+const STRICT: IssuerProfile = { issuer: "" };
+
+/** Whether an issuer is the one that a pattern names. A `*` never spans a dot or a slash. */
+function matches(pattern: string, issuer: string): boolean {
+  const exact = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^./]+");
+  return new RegExp(`^${exact}/?$`).test(issuer);
+}
+
+/** What is told when a profile is used. */
+export interface ProfileUse {
+  readonly issuer: string;
+  readonly server: string;
+  /** The member that was used. */
+  readonly relaxation: Exclude<keyof IssuerProfile, "issuer" | "source">;
+  readonly source: string | undefined;
+}
+
+/** The profiles of a token manager: the host's own before the known ones. */
+export class IssuerProfiles {
+  readonly #profiles: readonly IssuerProfile[];
+  readonly #onUse: (use: ProfileUse) => void;
+
+  constructor(own: readonly IssuerProfile[], onUse: (use: ProfileUse) => void) {
+    this.#profiles = [...own, ...knownIssuerProfiles];
+    this.#onUse = onUse;
+  }
+
+  /** The profile of an issuer; for one that is not in the table, the strict rules. */
+  of(issuer: string): IssuerProfile {
+    return this.#profiles.find((profile) => matches(profile.issuer, issuer)) ?? STRICT;
+  }
+
+  /** The value of one relaxation for an issuer, if it has it; its use is told. */
+  use<Name extends ProfileUse["relaxation"]>(relaxation: Name, issuer: string, server: string): IssuerProfile[Name] {
+    const profile = this.of(issuer);
+    const value = profile[relaxation];
+    if (value !== undefined && value !== false) this.#onUse({ issuer, server, relaxation, source: profile.source });
+    return value;
+  }
+}
+
+/** The line that would relax a rule for an issuer, for error messages. */
+export function relaxingLine(issuer: string, member: string): string {
+  return `issuerProfiles: [{ issuer: ${JSON.stringify(issuer)}, ${member} }]`;
+}
