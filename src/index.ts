@@ -2,6 +2,7 @@ export { openInBrowser } from "./adapters/browser.ts";
 export { type LoopbackReceiverOptions, loopbackReceiver } from "./adapters/loopback/receiver.ts";
 export { memoryStore } from "./adapters/memory-store.ts";
 export { type TerminalPromptOptions, terminalPrompt } from "./adapters/terminal.ts";
+export { type TerminalDevicePromptOptions, terminalDevicePrompt } from "./adapters/terminal-device.ts";
 export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
 export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
 export type { DpopMode } from "./authorization/dpop-choice.ts";

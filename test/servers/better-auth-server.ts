@@ -1,6 +1,7 @@
 // @better-auth/mcp: a real authorization server and a real RFC 9728 resource server of another make, with
 // its own step-up, strict registration, device flow and habits.
 import { randomBytes } from "node:crypto";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { mcp, requireMcpAuth } from "@better-auth/mcp";
 import { oauthDeviceAuthorization } from "@better-auth/oauth-provider";
 import { createMcpHandler } from "@modelcontextprotocol/server";
@@ -10,8 +11,12 @@ import { toNodeHandler } from "better-auth/node";
 import { createInsufficientScopeError } from "better-auth/oauth2";
 import { jwt } from "better-auth/plugins";
 import type { JWTPayload } from "jose";
+import type { AcceptedToken } from "./bearer-guard.ts";
 import { handlePage } from "./better-auth-pages.ts";
 import { createFaultInjection, type FaultInjection } from "./fault-injection.ts";
+import { pathOf, readBody } from "./http.ts";
+import type { McpEndpoint } from "./mcp-endpoint.ts";
+import { createSseEndpointV1 } from "./mcp-endpoint-v1.ts";
 import { createServerV2 } from "./mcp-endpoint-v2.ts";
 import { scopeOfTool } from "./mcp-tools.ts";
 import { createRequestLog, listen, type RequestLog } from "./request-log.ts";
@@ -27,6 +32,8 @@ export interface BetterAuthServerOptions {
   requiredScopes?: readonly string[];
   /** Seconds between polls of the device flow before it says `slow_down`. Default 1. */
   deviceIntervalSeconds?: number;
+  /** Default `streamable-http`. The SSE transport is SDK v1's, behind the same check. */
+  transport?: "streamable-http" | "sse";
 }
 
 export interface RunningBetterAuthServer {
@@ -46,9 +53,17 @@ export async function startBetterAuthServer(options: BetterAuthServerOptions = {
   const faults = createFaultInjection();
   let answer: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 });
   const handle = toNodeHandler((request) => answer(request));
-  const server = await listen(log.record(faults.wrap((request, response) => void handle(request, response))));
+  let serveSse: RequestListener | undefined;
+  const server = await listen(
+    log.record(
+      faults.wrap((request, response) => {
+        if (serveSse !== undefined && pathOf(request).startsWith("/sse")) serveSse(request, response);
+        else void handle(request, response);
+      }),
+    ),
+  );
 
-  const url = new URL(`${server.url}/mcp`);
+  const url = new URL(server.url + (options.transport === "sse" ? "/sse" : "/mcp"));
   const baseUrl = server.url + BASE_PATH;
   const auth = createAuth(server.url, url, options);
   const modern = createMcpHandler(createServerV2);
@@ -56,6 +71,8 @@ export async function startBetterAuthServer(options: BetterAuthServerOptions = {
     resource: url.href,
     requiredScopes: options.requiredScopes ?? ["mcp:tools"],
   });
+  const sse = createSseEndpointV1({ path: url.pathname, stateless: false, jsonResponse: false });
+  if (options.transport === "sse") serveSse = sseListener(sse, auth, url, options.requiredScopes ?? ["mcp:tools"]);
   answer = async (request) => {
     if (new URL(request.url).pathname === url.pathname) return protectedMcp(request);
     return (await handlePage({ baseUrl, handler: auth.handler }, request)) ?? auth.handler(request);
@@ -67,8 +84,52 @@ export async function startBetterAuthServer(options: BetterAuthServerOptions = {
     respond: faults.respond,
     close: async () => {
       await modern.close();
+      await sse.close();
       await server.close();
     },
+  };
+}
+
+/** better-auth checks web requests; the SSE transport of SDK v1 answers node's. */
+function sseListener(
+  endpoint: McpEndpoint,
+  auth: ReturnType<typeof createAuth>,
+  resource: URL,
+  requiredScopes: readonly string[],
+): RequestListener {
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    let accepted: { request: Request; claims: JWTPayload } | undefined;
+    const check = requireMcpAuth(
+      auth,
+      async (checked, claims) => {
+        accepted = { request: checked, claims };
+        return new Response(null, { status: 204 });
+      },
+      { resource: resource.href, requiredScopes: [...requiredScopes] },
+    );
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(request.headers)) headers.set(name, String(value));
+    const target = new URL(request.url ?? "/", resource);
+    const refusal = await check(new Request(target, { method: request.method ?? "GET", headers }));
+    if (accepted === undefined) {
+      response.writeHead(refusal.status, Object.fromEntries(refusal.headers)).end(await refusal.text());
+      return;
+    }
+    const body = request.method === "POST" ? (JSON.parse(await readBody(request)) as unknown) : undefined;
+    await endpoint.handle({ request, response, token: acceptedToken(accepted.request, accepted.claims), body });
+  };
+  return (request, response) => void serve(request, response);
+}
+
+function acceptedToken(request: Request, claims: JWTPayload): AcceptedToken {
+  return {
+    token: /^\S+ +(\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "",
+    clientId: String(claims.client_id ?? claims.azp ?? ""),
+    scopes: String(claims.scope ?? "")
+      .split(" ")
+      .filter(Boolean),
+    expiresAt: claims.exp ?? 0,
+    subject: claims.sub,
   };
 }
 
@@ -130,17 +191,11 @@ async function serveMcp(
   request: Request,
   claims: JWTPayload,
 ): Promise<Response> {
-  const scopes = String(claims.scope ?? "")
-    .split(" ")
-    .filter(Boolean);
+  const { subject, ...token } = acceptedToken(request, claims);
   const needed = await neededScope(request);
   // better-auth turns this into the 403 challenge of a step-up.
-  if (needed !== undefined && !scopes.includes(needed)) throw createInsufficientScopeError([needed]);
-  const token = /^\S+ +(\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-  const clientId = String(claims.client_id ?? claims.azp ?? "");
-  return handler.fetch(request, {
-    authInfo: { token, clientId, scopes, expiresAt: claims.exp ?? 0, extra: { subject: claims.sub } },
-  });
+  if (needed !== undefined && !token.scopes.includes(needed)) throw createInsufficientScopeError([needed]);
+  return handler.fetch(request, { authInfo: { ...token, extra: { subject } } });
 }
 
 async function neededScope(request: Request): Promise<string | undefined> {

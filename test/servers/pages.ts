@@ -21,10 +21,10 @@ export function renderPage(page: Page): string {
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #a3adb8; --page: #0d1117; --card: #161b22; --line: #6e7681; --accent: #7ab7ff; --on-accent: #06213f; } }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
-main { width: 100%; max-width: 24rem; padding: 1.75rem; background: var(--card); border-radius: .75rem; box-shadow: 0 1px 4px rgb(0 0 0 / .2); }
+main { width: 100%; max-width: 25rem; padding: 1.75rem; background: var(--card); border-radius: .75rem; box-shadow: 0 1px 4px rgb(0 0 0 / .2); }
 h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.25; }
 p { margin: 0 0 1rem; overflow-wrap: anywhere; }
-ul { margin: 0 0 1rem; padding-left: 1.25rem; }
+ul { margin: 0 0 1rem; padding: .5rem .75rem; list-style: none; background: var(--page); border-radius: .4rem; overflow-wrap: anywhere; }
 .soft { color: var(--soft); font-size: .9rem; }
 form + p { margin: 1rem 0 0; }
 label { display: block; margin-bottom: .25rem; font-weight: 600; }
@@ -71,9 +71,9 @@ export function consentPage(options: ConsentPageOptions): string {
   return renderPage({
     title: "Allow access",
     body: `<h1>Allow access?</h1>
-<p><strong>${htmlEscape(options.clientName)}</strong> asks for access${options.scopes.length > 0 ? " with these scopes:" : "."}</p>
-${options.scopes.length > 0 ? list(options.scopes) : ""}
-${options.resources?.length ? `<p class="soft">At:</p>${list(options.resources)}` : ""}
+<p><strong>${htmlEscape(options.clientName)}</strong> wants to act for you${options.resources?.length ? " at:" : "."}</p>
+${options.resources?.length ? list(options.resources) : ""}
+${options.scopes.length > 0 ? `<p>It asks for these scopes:</p>${list(options.scopes)}` : ""}
 <form method="post"${actionOf(options.action)}>
 ${hiddenFields(options.hidden)}
 <div class="actions">

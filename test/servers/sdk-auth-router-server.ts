@@ -12,7 +12,7 @@ import express, { type Express } from "express";
 import type { RunningAuthorizationServer } from "./authorization-server.ts";
 import type { AcceptedToken } from "./bearer-guard.ts";
 import { createFaultInjection, type FaultInjection } from "./fault-injection.ts";
-import { createStreamableHttpEndpointV1 } from "./mcp-endpoint-v1.ts";
+import { createSseEndpointV1, createStreamableHttpEndpointV1 } from "./mcp-endpoint-v1.ts";
 import { createRequestLog, listen, type RequestLog } from "./request-log.ts";
 import { SdkDemoProvider } from "./sdk-demo-provider.ts";
 
@@ -25,6 +25,8 @@ export interface SdkAuthRouterServerOptions {
   upstream?: RunningAuthorizationServer;
   /** Default `mcp:tools`. */
   scopes?: readonly string[];
+  /** Default `streamable-http`. */
+  transport?: "streamable-http" | "sse";
 }
 
 export interface RunningSdkAuthRouterServer {
@@ -46,7 +48,9 @@ export async function startSdkAuthRouterServer(
   const server = await listen(log.record(faults.wrap((request, response) => void app(request, response))));
 
   const issuerUrl = new URL(server.url);
-  const url = new URL(`${server.url}/mcp`);
+  const isSse = options.transport === "sse";
+  const path = isSse ? "/sse" : "/mcp";
+  const url = new URL(server.url + path);
   const provider = options.upstream ? proxyProvider(options.upstream, url) : new SdkDemoProvider();
   // Benchmarks and long test runs would meet the SDK's limit of some dozen requests in a quarter of an hour.
   const unlimited = { rateLimit: false } as const;
@@ -62,7 +66,8 @@ export async function startSdkAuthRouterServer(
       revocationOptions: unlimited,
     }),
   );
-  const endpoint = createStreamableHttpEndpointV1({ path: "/mcp", stateless: false, jsonResponse: false });
+  const createEndpoint = isSse ? createSseEndpointV1 : createStreamableHttpEndpointV1;
+  const endpoint = createEndpoint({ path, stateless: false, jsonResponse: false });
   mountEndpoint(app, provider, url, endpoint.handle);
   return {
     issuer: issuerUrl.href,
@@ -83,7 +88,7 @@ function mountEndpoint(
   handle: ReturnType<typeof createStreamableHttpEndpointV1>["handle"],
 ): void {
   const guard = requireBearerAuth({ verifier, resourceMetadataUrl: getOAuthProtectedResourceMetadataUrl(url) });
-  app.all(url.pathname, guard, express.json(), async (request, response) => {
+  app.all([url.pathname, `${url.pathname}/messages`], guard, express.json(), async (request, response) => {
     const auth = request.auth as AuthInfo;
     const token: AcceptedToken = {
       token: auth.token,
