@@ -13,6 +13,8 @@ import { createPkcePair } from "./pkce.ts";
  */
 export interface AuthorizationRequest {
   readonly url: string;
+  /** What the request consists of, for servers that take it by another way than the browser. */
+  readonly parameters: Readonly<Record<string, string>>;
   readonly state: string;
   readonly codeVerifier: Secret;
   readonly redirectUri: string;
@@ -45,6 +47,11 @@ function needsConsentPrompt(authorizationServer: AuthorizationServerMetadata, sc
   return isOpenIdProvider && allowed && scopesOf(scope).includes("offline_access");
 }
 
+function withoutEmpty(parameters: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const kept = Object.entries(parameters).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return Object.fromEntries(kept);
+}
+
 /**
  * Builds an authorization request (RFC 6749 section 4.1.1) with PKCE, state and resource. The endpoint's own query is
  * kept, no parameter comes twice, none is empty.
@@ -61,7 +68,7 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
   const url = requireSecureUrl(endpoint, `The authorization endpoint of ${issuer}`, { server, issuer });
   const { verifier, challenge } = createPkcePair();
   const state = randomToken(32);
-  const parameters: Record<string, string | undefined> = {
+  const wanted: Record<string, string | undefined> = {
     ...options.extraParameters,
     response_type: "code",
     client_id: client.clientId,
@@ -74,11 +81,11 @@ export function createAuthorizationRequest(options: AuthorizationRequestOptions)
     dpop_jkt: options.dpopThumbprint,
     prompt: needsConsentPrompt(authorizationServer, scope) ? "consent" : options.extraParameters?.prompt,
   };
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== "") url.searchParams.set(name, value);
-  }
+  const parameters = withoutEmpty(wanted);
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   return {
     url: url.href,
+    parameters,
     state,
     codeVerifier: verifier,
     redirectUri,

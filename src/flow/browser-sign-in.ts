@@ -10,6 +10,7 @@ import type { Credential } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { isForgottenClient } from "./forgotten-client.ts";
 import { type BoundKey, issuedCredential } from "./issued-credential.ts";
+import { pushRequest } from "./push-request.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { openRedirect } from "./redirect.ts";
 
@@ -32,7 +33,7 @@ async function authorize(
 ): Promise<Credential> {
   const { account, flow, signal, scope, dpop } = signIn;
   const { server, client, authorizationServer } = options;
-  const request = createAuthorizationRequest(options);
+  const request = await pushRequest(context, createAuthorizationRequest(options), signal);
   context.events.emit("sign_in_started", {
     server,
     account,

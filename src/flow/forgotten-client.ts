@@ -1,5 +1,6 @@
 import { type AuthorizationRequestOptions, createAuthorizationRequest } from "../authorization/request.ts";
 import type { FlowContext } from "./context.ts";
+import { takesPushedRequests } from "./push-request.ts";
 
 /**
  * Whether the authorization server no longer knows a stored client. It tells the user, by an error page, and not us; so
@@ -13,7 +14,8 @@ export async function isForgottenClient(
   options: AuthorizationRequestOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (context.registry.isProven(options.client)) return false;
+  // A server that takes pushed requests tells us itself.
+  if (context.registry.isProven(options.client) || takesPushedRequests(options.authorizationServer)) return false;
   const { url } = createAuthorizationRequest(options);
   const { server, authorizationServer } = options;
   try {
