@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import { type Clock, delay, systemClock } from "../core/clock.ts";
 import { McpOAuthError } from "../core/errors.ts";
@@ -19,10 +18,17 @@ export interface BrowserSurroundings {
   platform?: string;
 }
 
+/** The program that opens URLs, as far as it is watched: how it ended, or that it could not be run. */
+export interface BrowserLauncher {
+  readonly exitCode: number | null;
+  once(event: "exit", listener: (code: number | null) => void): unknown;
+  once(event: "error", listener: (error: Error) => void): unknown;
+}
+
 /** Options of {@link browserOpener}. */
 export interface BrowserOpenerOptions extends BrowserSurroundings {
   /** Starts the program that opens a URL, without a shell. Default: the package `open`. */
-  launch?: (url: string) => Promise<Pick<ChildProcess, "exitCode" | "once">>;
+  launch?: (url: string) => Promise<BrowserLauncher>;
   /** Where the time comes from. Default: the machine's clock. */
   clock?: Clock;
 }
@@ -58,14 +64,14 @@ function unavailable(why: string, cause?: unknown): McpOAuthError {
   return new McpOAuthError("browser_unavailable", message, cause === undefined ? {} : { cause });
 }
 
-async function launchWithOpen(url: string): Promise<ChildProcess> {
+async function launchWithOpen(url: string): Promise<BrowserLauncher> {
   // Loaded here, so that importing the package does not load it.
   const { default: open } = await import("open");
   return open(url);
 }
 
 /** Rejects when the launcher fails; resolves when it ends well, or lives on as the browser. */
-async function watch(launcher: Pick<ChildProcess, "exitCode" | "once">, clock: Clock): Promise<void> {
+async function watch(launcher: BrowserLauncher, clock: Clock): Promise<void> {
   const stop = new AbortController();
   const ended = new Promise<number | null>((resolve, reject) => {
     // On Windows it has ended by now, and tells of it no more.
@@ -97,7 +103,7 @@ export function browserOpener(options: BrowserOpenerOptions = {}): (url: URL) =>
     const openable = assertOpenableUrl(url);
     const obstacle = whyNoBrowser(options);
     if (obstacle !== undefined) throw unavailable(obstacle);
-    let launcher: Pick<ChildProcess, "exitCode" | "once">;
+    let launcher: BrowserLauncher;
     try {
       launcher = await launch(openable.href);
     } catch (error) {
@@ -107,5 +113,10 @@ export function browserOpener(options: BrowserOpenerOptions = {}): (url: URL) =>
   };
 }
 
-/** Opens a URL in the user's default browser with the package `open`. See {@link browserOpener} for what it throws. */
+/**
+ * Opens a URL in the user's default browser with the package `open`, without a shell.
+ *
+ * @throws `insecure_url` for a URL that is neither https nor loopback http, `browser_unavailable` where no browser can be
+ * expected (CI, SSH or a container without a display), or when the program that opens it fails within three seconds.
+ */
 export const openInBrowser: OpenBrowser = browserOpener();

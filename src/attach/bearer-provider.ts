@@ -5,7 +5,9 @@ import { SdkSession } from "./sdk-session.ts";
 
 /** The small auth provider of the MCP SDK's second version (`AuthProvider` of `@modelcontextprotocol/client`). */
 export interface SdkBearerProvider {
+  /** A valid access token; `undefined` where there is no session yet. */
   token(): Promise<string | undefined>;
+  /** Refreshes or signs in, so that the SDK's next request finds a valid token. */
   onUnauthorized(context: { response: Response }): Promise<void>;
 }
 

@@ -31,15 +31,25 @@ export interface SdkDiscoveryState {
 export interface SdkOAuthProvider {
   readonly redirectUrl: undefined;
   readonly clientMetadata: { client_name: string; redirect_uris: string[] };
+  /** A stand-in: the real client stays with the token manager. */
   clientInformation(context?: { issuer: string }): { client_id: string; issuer: string };
+  /** A valid token; signs in where the server asks for that. */
   tokens(): Promise<SdkTokens | undefined>;
+  /** Does nothing: tokens have been written before. */
   saveTokens(): void;
+  /** Not called; throws. */
   redirectToAuthorization(): void;
+  /** Not called; throws. */
   saveCodeVerifier(): void;
+  /** Not called; throws. */
   codeVerifier(): string;
+  /** Leaves the resource to the token manager, which has checked it. */
   validateResourceURL(): Promise<undefined>;
+  /** The metadata that has been verified. */
   discoveryState(): SdkDiscoveryState;
+  /** Where the refresh or the sign-in happens. */
   prepareTokenRequest(scope?: string): Promise<URLSearchParams>;
+  /** Points the SDK's own token request at an empty `data:` document. */
   addClientAuthentication(headers: Headers, parameters: URLSearchParams, url: string | URL): void;
 }
 

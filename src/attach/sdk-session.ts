@@ -14,10 +14,24 @@ export interface MetRefusal {
   readonly tellsScope: boolean;
 }
 
+/** A ping that was sent to learn what the server says to a token, or to none. */
+interface Ping {
+  readonly token: string | undefined;
+  readonly challenge: Promise<ResourceChallenge | undefined>;
+  /** Whether it has told already that a refusal was none of the token's. */
+  excused: boolean;
+}
+
 /** For so long after a renewal a refusal is taken for a late answer to a request with the old token. */
 const LATE_ANSWERS_MS = 10_000;
 /** How often in that time a refusal is put down to such a late answer. */
-const MOST_EXCUSES = 20;
+const MOST_EXCUSES = 10;
+
+/** Whether all of what was asked for was granted. Of `offline_access` a server need not tell. */
+function isGrantedInFull({ scope, requestedScope }: Credential): boolean {
+  if (scope === undefined) return true;
+  return coversScope(`${scope} offline_access`, requestedScope);
+}
 
 /**
  * A session as an SDK uses it that makes the requests itself: the SDK asks for tokens, and later says that some request was
@@ -30,7 +44,7 @@ export class SdkSession {
   #handedOut: Credential | undefined;
   /** Whether the server has been asked for its challenge while there was no session. */
   #asked = false;
-  #asking: { readonly token: string | undefined; readonly answer: Promise<ResourceChallenge | undefined> } | undefined;
+  #pinging: Ping | undefined;
   /** The token that was refused although it was new. */
   #rejected: string | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -66,14 +80,19 @@ export class SdkSession {
    */
   async answerRefusal(met: MetRefusal): Promise<void> {
     const used = this.#handedOut;
-    const challenge = (used === undefined ? met.challenge : undefined) ?? (await this.#ask(used));
-    if (used === undefined) return this.#renew(challenge ?? { status: 401, schemes: [] }, undefined);
+    if (used === undefined) {
+      const challenge = met.challenge ?? (await this.#ping(undefined).challenge);
+      return this.#renew(challenge ?? { status: 401, schemes: [] }, undefined);
+    }
+    const ping = this.#ping(used);
+    const challenge = await ping.challenge;
     if (challenge !== undefined) return this.#renew(challenge, used);
     this.#session.accepted(used);
     if (await this.#stepUp(met, used)) return;
     // Where a ping needs no token at all, its answer tells nothing about this one.
-    if ((await this.#ask(undefined)) === undefined) return this.#renew({ status: 401, schemes: [] }, used);
-    this.#excuse(used);
+    if ((await this.#ping(undefined).challenge) === undefined) return this.#renew({ status: 401, schemes: [] }, used);
+    if (!ping.excused) this.#excuse(used);
+    ping.excused = true;
   }
 
   /** Renews, and makes sure that the new token is any good: the SDKs have no word for one that is not. */
@@ -81,7 +100,7 @@ export class SdkSession {
     const renewed = await this.#session.afterRefusal(challenge, used);
     this.#renewedAt = this.#now();
     if (renewed === undefined) return;
-    const refusedAgain = await this.#ask(renewed);
+    const refusedAgain = await this.#ping(renewed).challenge;
     if (refusedAgain === undefined) {
       this.#session.accepted(renewed);
       return;
@@ -100,7 +119,7 @@ export class SdkSession {
     }
     if (this.#now() - this.#renewedAt < LATE_ANSWERS_MS) return false;
     if ((await this.#session.afterRefusal(refusal, used)) !== undefined) return true;
-    if (used.scope === undefined || coversScope(used.scope, used.requestedScope)) return false;
+    if (isGrantedInFull(used)) return false;
     const { server } = this.#session.key;
     throw new McpOAuthError(
       "insufficient_scope",
@@ -124,15 +143,15 @@ export class SdkSession {
     );
   }
 
-  #ask(credential: Credential | undefined): Promise<ResourceChallenge | undefined> {
+  #ping(credential: Credential | undefined): Ping {
     const token = credential?.accessToken.reveal();
-    if (this.#asking !== undefined && this.#asking.token === token) return this.#asking.answer;
-    const asking = { token, answer: this.#session.probe(credential) };
-    this.#asking = asking;
+    if (this.#pinging !== undefined && this.#pinging.token === token) return this.#pinging;
+    const ping: Ping = { token, challenge: this.#session.probe(credential), excused: false };
+    this.#pinging = ping;
     const done = (): void => {
-      if (this.#asking === asking) this.#asking = undefined;
+      if (this.#pinging === ping) this.#pinging = undefined;
     };
-    asking.answer.then(done, done);
-    return asking.answer;
+    ping.challenge.then(done, done);
+    return ping;
   }
 }

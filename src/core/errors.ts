@@ -161,6 +161,7 @@ export class McpOAuthError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
+  /** Also true for errors of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && BRAND in value;
   }

@@ -58,6 +58,7 @@ export interface McpOAuthEvents {
   listener_failed: { readonly event: string };
 }
 
+/** The name of an event. */
 export type McpOAuthEventName = keyof McpOAuthEvents;
 
 /** One event of the given name (or of any, when none is given), as listeners receive it. */

@@ -35,18 +35,22 @@ export class Secret {
     return this.#value;
   }
 
+  /** Always `[redacted]`. */
   toString(): string {
     return REDACTED;
   }
 
+  /** Always `[redacted]`. */
   toJSON(): string {
     return REDACTED;
   }
 
+  /** Always `[redacted]`. */
   [Symbol.toPrimitive](): string {
     return REDACTED;
   }
 
+  /** Always `Secret`. */
   get [Symbol.toStringTag](): string {
     return "Secret";
   }

@@ -1,6 +1,7 @@
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { unionOfScopes } from "../core/scope.ts";
+import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
 import type { Credential, SessionKey } from "../tokens/credential.ts";
@@ -304,7 +305,7 @@ export class ServerSession {
     const { server } = this.key;
     return new McpOAuthError(
       "insufficient_scope",
-      `${server} wants scopes that were asked for and not granted${requiredScope === undefined ? "" : ` (${requiredScope})`}. ` +
+      `${server} wants scopes that were asked for and not granted${requiredScope === undefined ? "" : ` (${quoted(requiredScope)})`}. ` +
         "Ask for the permission at its operator, or call signIn to ask again.",
       { server, status: 403, ...(requiredScope !== undefined && { requiredScope }) },
     );

@@ -33,6 +33,7 @@ export interface PendingRedirect {
   close(): Promise<void>;
 }
 
+/** Where authorization responses are to arrive. */
 export interface RedirectOptions {
   /** Where to listen. Default `127.0.0.1`. `localhost` and `::1` are the others that make sense. */
   host?: string;

@@ -22,6 +22,7 @@ export interface LockHandle {
   release(): Promise<void>;
 }
 
+/** How long to wait for a lock. */
 export interface LockOptions {
   /** How long to wait for the present owner, in milliseconds. Default 30,000. `0` tries once. */
   timeoutMs?: number;

@@ -78,7 +78,9 @@ export function parseStoreKey(key: string): SessionKey | undefined {
 
 /** The credential in use. */
 export function activeCredential(record: SessionRecord | undefined): Credential | undefined {
-  return record?.activeIssuer === undefined ? undefined : record.credentials[record.activeIssuer];
+  if (record?.activeIssuer === undefined) return undefined;
+  // Issuers are texts from outside: one named like a member of every object must not find that member.
+  return Object.hasOwn(record.credentials, record.activeIssuer) ? record.credentials[record.activeIssuer] : undefined;
 }
 
 /** The record without one issuer's credential; what is known beside it stays. */

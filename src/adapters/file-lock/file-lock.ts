@@ -113,7 +113,10 @@ export class FileLocks {
     wait: { timeoutMs: number; remainingMs: number; options: FileLockOptions },
   ): Promise<number> {
     const { clock } = this.#options;
-    const { signal, floor } = wait.options;
+    const { signal } = wait.options;
+    // Before the first look at the lock: were it asked for after, somebody could take the lock and write in between,
+    // and we would place ourselves above an owner that we have not seen.
+    const floor = (await wait.options.floor?.()) ?? 0;
     const silence = silenceOf(generations.folder);
     let remainingMs = wait.remainingMs;
     let pauseMs = SHORTEST_WAIT_MS;
@@ -122,7 +125,7 @@ export class FileLocks {
       signal?.throwIfAborted();
       const latest = await generations.latest();
       if (this.#isFree(generations, latest, silence)) {
-        const generation = Math.max(latest.generation, (await floor?.()) ?? 0) + 1;
+        const generation = Math.max(latest.generation, floor) + 1;
         if (await generations.create(generation, currentOwner())) {
           silences.delete(generations.folder);
           return generation;

@@ -4,8 +4,11 @@
  * Strings in, promises out; `null` and `false` mean that there is no such item.
  */
 export interface KeytarLike {
+  /** The value of an item, or `null` where there is none. */
   getPassword(service: string, account: string): Promise<string | null>;
+  /** Writes an item, replacing an older one. */
   setPassword(service: string, account: string, password: string): Promise<void>;
+  /** Removes an item; says whether there was one. */
   deletePassword(service: string, account: string): Promise<boolean>;
 }
 
