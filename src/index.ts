@@ -50,6 +50,7 @@ export type { PreRegisteredClient } from "./registration/pre-registered.ts";
 export {
   type AccountOptions,
   type GetOptions,
+  type SetTokenOptions,
   type SignInOptions,
   type SignOutOptions,
   TokenManager,

@@ -18,6 +18,7 @@ import { renewByGrant } from "./flow/renew-by-grant.ts";
 import { ServerSession } from "./flow/run.ts";
 import { SignInDesk } from "./flow/sign-in-desk.ts";
 import { type SignOutResult, signOutSession } from "./flow/sign-out.ts";
+import { staticCredential } from "./flow/static-token.ts";
 import { type SessionStatus, statusOf } from "./flow/status.ts";
 import type { TokenStore } from "./ports/token-store.ts";
 import { ClientRegistry } from "./registration/registry.ts";
@@ -50,6 +51,12 @@ export interface SignInOptions extends AccountOptions {
   scope?: string;
   /** Ends the sign-in, unless others wait for it too. */
   signal?: AbortSignal;
+}
+
+/** Options of {@link TokenManager.setToken}. */
+export interface SetTokenOptions extends AccountOptions {
+  /** The header that carries the key as it is, such as `X-API-Key`. Default: `Authorization: Bearer`. */
+  header?: string;
 }
 
 /** Options of {@link TokenManager.signOut}. */
@@ -182,6 +189,19 @@ export class TokenManager {
    */
   async signIn(url: string | URL, options: SignInOptions = {}): Promise<TokenResult> {
     return tokenResult(await this.#session(url, options).signIn(options));
+  }
+
+  /**
+   * Keeps a fixed API key or token for a server that does not use OAuth, in the same store; `fetch` and the providers send
+   * it from then on. Nothing renews it: when the server refuses it, the error is `token_rejected`.
+   *
+   * @param url the MCP server's URL.
+   * @param token the key.
+   * @throws `invalid_argument` for a key or header that no request can carry; `store_failed`.
+   */
+  async setToken(url: string | URL, token: string | Secret, options: SetTokenOptions = {}): Promise<void> {
+    const { key } = this.#session(url, options);
+    await this.#context.coordinator.save(key, staticCredential(key, token, options.header, this.#clock.now()));
   }
 
   /**

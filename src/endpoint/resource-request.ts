@@ -6,6 +6,8 @@ import { type DpopKey, dpopKeyOf } from "./dpop-key.ts";
 export interface AccessGrant {
   readonly accessToken: Secret;
   readonly tokenType: "Bearer" | "DPoP";
+  /** For a static key that is no bearer token: the header that carries it. */
+  readonly header?: string;
   /** For DPoP-bound tokens: the key, as it is stored. */
   readonly dpopKey?: Secret;
 }
@@ -76,6 +78,7 @@ export async function sendAuthorized(fetch: Fetch, url: URL, init: RequestInit, 
     return sendWithProof(fetch, url, init, grant, await dpopKeyOf(grant.dpopKey));
   }
   const headers = new Headers(init.headers);
-  headers.set("authorization", `Bearer ${grant.accessToken.reveal()}`);
+  if (grant.header === undefined) headers.set("authorization", `Bearer ${grant.accessToken.reveal()}`);
+  else headers.set(grant.header, grant.accessToken.reveal());
   return fetch(url.href, { ...init, headers });
 }

@@ -1,7 +1,7 @@
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { coversScope, unionOfScopes } from "../core/scope.ts";
 import type { Discovery } from "../discovery/discover.ts";
-import type { Credential } from "../tokens/credential.ts";
+import { type Credential, isStaticCredential } from "../tokens/credential.ts";
 
 /** What is known when a server has refused a request. */
 export interface Knowledge {
@@ -40,6 +40,8 @@ export function planAfterRefusal(knowledge: Knowledge): RefusalStep {
   const wantsNonce = challenge.error === "use_dpop_nonce";
   if ((challenge.status !== 401 && !isStepUp) || wantsNonce) return "surface";
   if (current !== undefined && !sameToken(used, current)) return "use-current";
+  // Nobody can renew what the host has handed over.
+  if (used !== undefined && isStaticCredential(used)) return isStepUp ? "surface" : "reject";
   if (!isStepUp) return used !== undefined && usedIsUnproven ? "reject" : "renew";
   if (used === undefined) return "renew";
   // Without a list of scopes nothing more can be asked for than what the resource supports; once that was done, it is over.

@@ -4,7 +4,7 @@ import { unionOfScopes } from "../core/scope.ts";
 import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
-import type { Credential, SessionKey } from "../tokens/credential.ts";
+import { type Credential, isStaticCredential, type SessionKey } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
@@ -293,6 +293,10 @@ export class ServerSession {
 
   #rejected(used: Credential | undefined): McpOAuthError {
     const { server } = this.key;
+    if (used !== undefined && isStaticCredential(used)) {
+      const message = `${server} refuses the key that was stored for it. Store another with setToken, or sign out and sign in.`;
+      return new McpOAuthError("token_rejected", message, { server, status: 401 });
+    }
     return new McpOAuthError(
       "token_rejected",
       `${server} refuses the token that ${used?.issuer ?? "its authorization server"} has just issued for it. Trying again would be a loop; ` +

@@ -16,6 +16,8 @@ export interface Credential {
   readonly refreshToken?: Secret;
   /** The private key, as a JWK, that the tokens are bound to (RFC 9449); it lives as long as the grant. */
   readonly dpopKey?: Secret;
+  /** The header that carries a static key which is no bearer token. */
+  readonly header?: string;
   /** When the access token was received. */
   readonly issuedAt: number;
   /** Absent when the server did not say: the token is used until it is refused. */
@@ -101,4 +103,9 @@ export function isMachineCredential({ flow }: Credential): boolean {
 /** Whether a credential can be renewed without asking a person. */
 export function isRenewable(credential: Credential): boolean {
   return credential.refreshToken !== undefined || isMachineCredential(credential);
+}
+
+/** Whether a credential was handed over by the host and comes from no authorization server. */
+export function isStaticCredential({ flow }: Credential): boolean {
+  return flow === "static";
 }

@@ -61,6 +61,7 @@ function parseCredential(value: unknown): Credential | undefined {
   if (tokenType !== "Bearer" && tokenType !== "DPoP") return undefined;
   const refreshToken = text(value.refreshToken);
   const dpopKey = text(value.dpopKey);
+  const header = text(value.header);
   const expiresAt = finite(value.expiresAt);
   const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
@@ -76,6 +77,7 @@ function parseCredential(value: unknown): Credential | undefined {
     signedInAt: finite(value.signedInAt) ?? issuedAt,
     ...(refreshToken !== undefined && { refreshToken: new Secret(refreshToken) }),
     ...(dpopKey !== undefined && { dpopKey: new Secret(dpopKey) }),
+    ...(header !== undefined && { header }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(scope !== undefined && { scope }),
     ...(requestedScope !== undefined && { requestedScope }),

@@ -1,0 +1,55 @@
+import { McpOAuthError, memoryStore, TokenManager } from "mcp-oauth-client";
+import { afterEach, describe, expect, it } from "vitest";
+import { startScriptedServer } from "../../servers/scripted-server.ts";
+
+const closing: { close(): Promise<void> | void }[] = [];
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+
+async function start() {
+  const server = await startScriptedServer({
+    "/mcp": (request) =>
+      new Response(null, {
+        status: request.headers["x-api-key"] === "good" || request.headers.authorization === "Bearer good" ? 200 : 401,
+      }),
+  });
+  const tokens = new TokenManager({
+    clientName: "Test",
+    store: memoryStore(),
+    openBrowser: () => {
+      throw new Error("no browser belongs here");
+    },
+  });
+  closing.push(server, tokens);
+  return { server, tokens, url: `${server.url}/mcp` };
+}
+
+describe("a static key", () => {
+  it.each([undefined, "X-API-Key"])("goes to its server and nowhere else (header %s) [TOK-3]", async (header) => {
+    const { server, tokens, url } = await start();
+    await tokens.setToken(url, "good", header === undefined ? {} : { header });
+    const fetch = tokens.fetch(url);
+    expect((await fetch(url)).status).toBe(200);
+    await fetch(`${server.url}/other`);
+    const [elsewhere] = server.log.find("GET", "/other");
+    expect(elsewhere?.headers["x-api-key"]).toBeUndefined();
+    expect(elsewhere?.headers.authorization).toBeUndefined();
+  });
+
+  it("that the server refuses is a clear error, and nothing is asked of anybody", async () => {
+    const { server, tokens, url } = await start();
+    await tokens.setToken(url, "bad");
+    const error: unknown = await tokens
+      .fetch(url)(url)
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(McpOAuthError);
+    expect((error as McpOAuthError).code).toBe("token_rejected");
+    expect(server.log.requests).toHaveLength(1);
+  });
+
+  it.each(["two words", "line\nbreak", ""])("that no header can carry is refused: %j", async (key) => {
+    const { tokens, url } = await start();
+    await expect(tokens.setToken(url, key)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+});
