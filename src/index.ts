@@ -46,6 +46,12 @@ export type {
   RedirectReceiver,
 } from "./ports/redirect-receiver.ts";
 export type { LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
+export {
+  type ClientMetadataDocumentOptions,
+  clientMetadataDocument,
+  lintClientMetadataDocument,
+  type MetadataDocumentFinding,
+} from "./registration/metadata-document-tools.ts";
 export type { PreRegisteredClient } from "./registration/pre-registered.ts";
 export {
   type AccountOptions,

@@ -125,7 +125,7 @@ class ChosenStore implements TokenStore {
       return await work(store);
     } catch (error) {
       const isGone = error instanceof McpOAuthError && error.code === "store_unavailable";
-      throw false && isGone ? this.#memento.unreadable(store.kind, error) : error;
+      throw wasUsed && isGone ? this.#memento.unreadable(store.kind, error) : error;
     }
   }
 
