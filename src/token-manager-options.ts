@@ -24,6 +24,8 @@ export interface TokenManagerOptions {
    * for it; else memory only. The event `store_selected` says which, and why.
    */
   store?: "auto" | "keychain" | "encrypted-file" | "memory" | TokenStore;
+  /** How the stores that `store` can name are set up, and where. Not for a store of your own. */
+  storeOptions?: StoreOptions;
   /** Brings the authorization URL before the user. Default: the system's browser, by the package `open`. */
   openBrowser?: OpenBrowser;
   /**

@@ -5,7 +5,7 @@ import { McpOAuthError } from "../../src/core/errors.ts";
 /** The error that something fails with, which must be one of this library's. */
 export async function failureOf(attempt: Promise<unknown> | (() => unknown)): Promise<McpOAuthError> {
   const error = await thrownBy(attempt);
-  expect(error, `not a McpOAuthError: ${inspect(error)}`).toBeInstanceOf(McpOAuthError);
+  if (!(error instanceof McpOAuthError)) expect.fail(`not a McpOAuthError: ${inspect(error)}`);
   return error as McpOAuthError;
 }
 
@@ -22,5 +22,7 @@ async function thrownBy(attempt: Promise<unknown> | (() => unknown)): Promise<un
 export function shown(value: unknown): string {
   const { stack, cause } = value instanceof Error ? value : { stack: "", cause: undefined };
   const asJson = JSON.stringify(value) ?? "";
-  return [inspect(value, { depth: 20, showHidden: true }), asJson, String(value), stack, cause && shown(cause)].join("\n");
+  return [inspect(value, { depth: 20, showHidden: true }), asJson, String(value), stack, cause && shown(cause)].join(
+    "\n",
+  );
 }

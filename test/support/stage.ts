@@ -76,7 +76,9 @@ export function credentialAt(issuer: string, changes: Partial<Credential> = {}):
 }
 
 /** Closes, at the end of each test of the file that calls it, what was started with the function it gives. */
-export function closingAfterEach(): <Closable extends { close(): unknown }>(started: Promise<Closable>) => Promise<Closable> {
+export function closingAfterEach(): <Closable extends { close(): unknown }>(
+  started: Promise<Closable>,
+) => Promise<Closable> {
   const open: { close(): unknown }[] = [];
   afterEach(async () => {
     for (const closable of open.splice(0).reverse()) await closable.close();
