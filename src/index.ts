@@ -62,6 +62,6 @@ export {
   TokenManager,
   type TokenResult,
 } from "./token-manager.ts";
-export type { TokenManagerOptions } from "./token-manager-options.ts";
+export type { StoreOptions, TokenManagerOptions } from "./token-manager-options.ts";
 export type { SessionKey } from "./tokens/credential.ts";
 export type { SessionPolicy, SessionPolicyOption } from "./tokens/session-policy.ts";

@@ -1,3 +1,5 @@
+import type { EncryptedFileStoreOptions } from "./adapters/encrypted-file/options.ts";
+import type { KeychainStoreOptions } from "./adapters/keychain/options.ts";
 import type { DpopMode } from "./authorization/dpop-choice.ts";
 import type { MachineGrant } from "./authorization/machine-grants.ts";
 import type { NarrowScope } from "./authorization/scope.ts";
@@ -14,6 +16,21 @@ import type { RedirectOptions, RedirectReceiver } from "./ports/redirect-receive
 import type { TokenStore } from "./ports/token-store.ts";
 import type { PreRegisteredClient } from "./registration/pre-registered.ts";
 import type { SessionPolicyOption } from "./tokens/session-policy.ts";
+
+/** How the stores that {@link TokenManagerOptions.store} can name are set up. */
+export interface StoreOptions {
+  /** For the keychain. Default: the service name `mcp-oauth-client`. */
+  keychain?: KeychainStoreOptions;
+  /**
+   * For the encrypted file: where its key comes from. Default: the environment variable `MCP_OAUTH_CLIENT_KEY` (32 bytes
+   * in base64), or the passphrase in `MCP_OAUTH_CLIENT_PASSPHRASE`.
+   */
+  encryptedFile?: EncryptedFileStoreOptions;
+  /** Programs with the same profile stay with the same store. Default `"default"`. */
+  profile?: string;
+  /** Where the choice is remembered; nothing secret is written there. Default: the user's folder for state. */
+  directory?: string;
+}
 
 /** Options of a {@link TokenManager}. Only `clientName` is required. */
 export interface TokenManagerOptions {

@@ -122,6 +122,7 @@ export class TokenManager {
     this.#fetch = options.fetch ?? platformFetch;
     this.#events = new EventHub(this.#clock);
     this.#store = chooseStore({
+      ...options.storeOptions,
       store: options.store ?? "auto",
       onSelected: (selected) => this.#events.emit("store_selected", selected),
     });

@@ -123,6 +123,8 @@ const recordRules: readonly Rule[] = [
         // Not deepEqual: its message would print 256 KiB.
         assert.ok(read !== undefined && read.value === value, `${title} did not come back as it was written`);
         assert.equal(read.fence, fence, title);
+        // Some keychains write everything anew each time, so that large values would slow down all that follows.
+        await remove(store, title);
       }
     },
   },
