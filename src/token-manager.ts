@@ -148,7 +148,9 @@ export class TokenManager {
    * `client.connect()`: call no `finishAuth`, build no second transport.
    *
    * Prefer {@link TokenManager.fetch} where you can: with the first SDK version a provider does not learn which scopes a
-   * 403 asks for, and asks for all that the server supports.
+   * 403 asks for, and asks for all that the server supports; and of many calls that meet a revoked token at once, that
+   * version gives up those whose 401 comes late. From the first call on, sign-ins to this server ask for bearer tokens
+   * only, because an SDK sends no other kind for a provider.
    *
    * @throws `invalid_argument`, `insecure_url`.
    */
@@ -158,7 +160,7 @@ export class TokenManager {
 
   /**
    * The small `AuthProvider` of the second SDK version: `token` and `onUnauthorized`. It cannot step up scopes, because the
-   * SDK does not hand it 403 answers.
+   * SDK does not hand it 403 answers, and as with {@link TokenManager.authProvider} it is bearer tokens only.
    *
    * @throws `invalid_argument`, `insecure_url`.
    */

@@ -53,6 +53,7 @@ export class SdkSession {
   constructor(session: ServerSession, now: () => number) {
     this.#session = session;
     this.#now = now;
+    session.sendsBearerOnly();
   }
 
   /** The credential for a request that is about to be made. Signs in, at the first time, where the server wants that. */
@@ -63,6 +64,7 @@ export class SdkSession {
       this.#asked = true;
       credential = await this.#session.signInIfAsked();
     }
+    if (credential?.tokenType === "DPoP") credential = await this.#session.unbound(credential);
     const token = credential?.accessToken.reveal();
     // An SDK goes on to its next request when the one before was not refused.
     const goesOn = token !== undefined && token === this.#handedOut?.accessToken.reveal() && token !== this.#rejected;

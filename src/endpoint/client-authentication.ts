@@ -3,7 +3,7 @@ import { McpOAuthError } from "../core/errors.ts";
 import { quoted } from "../core/text.ts";
 import { formEncoded } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
-import type { ClientAuthenticationMethod, OAuthClient } from "./oauth-client.ts";
+import { type ClientAuthenticationMethod, isAnonymous, type OAuthClient } from "./oauth-client.ts";
 import { type PrivateKeyInput, signingKeyOf } from "./private-key.ts";
 
 /** Ways that need a shared secret, in the order of RFC 6749 section 2.3.1: Basic is the one every server must support. */
@@ -65,7 +65,7 @@ function basicWith(clientSecret: string): ClientAuth {
 }
 
 /**
- * The client's authentication for one request: exactly one method (OAuth 2.1 section 2.4).
+ * The client's authentication for one request: exactly one method (OAuth 2.1 section 2.4), and nothing at all for no client.
  *
  * @throws `invalid_configuration` when the client lacks what its method needs.
  */
@@ -73,6 +73,7 @@ export async function authenticateClient(
   client: OAuthClient,
   authorizationServer: AuthorizationServerMetadata,
 ): Promise<ClientAuth> {
+  if (isAnonymous(client)) return () => undefined;
   const { ClientSecretPost, None } = await import("oauth4webapi");
   const { authenticationMethod: method, clientSecret, privateKey } = client;
   if (method === "none") return None();

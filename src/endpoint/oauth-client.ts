@@ -25,6 +25,21 @@ export interface OAuthClient {
   readonly registrationAccessToken?: Secret;
 }
 
+/** Stands for "no client": an assertion can name its subject itself (RFC 7521 section 4.1). */
+export function anonymousClient(issuer: string): OAuthClient {
+  return { issuer, clientId: "", how: "pre-registered", authenticationMethod: "none" };
+}
+
+/** Whether requests name no client. */
+export function isAnonymous({ clientId }: OAuthClient): boolean {
+  return clientId === "";
+}
+
+/** The client as oauth4webapi takes it; it wants an id even where none is sent. */
+export function wireClient(client: OAuthClient): { client_id: string } {
+  return { client_id: isAnonymous(client) ? "anonymous" : client.clientId };
+}
+
 /** For a {@link TokenStore} only: the result has secrets in the clear. */
 export function clientToRecord(client: OAuthClient): JsonObject {
   const { privateKey: _neverStored, ...stored } = client;

@@ -1,7 +1,7 @@
 import type { HttpAnswer } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import { authenticateClient, chooseSecretMethod } from "./client-authentication.ts";
-import type { OAuthClient } from "./oauth-client.ts";
+import { type OAuthClient, wireClient } from "./oauth-client.ts";
 import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import type { EndpointContext } from "./token-request.ts";
 import { wireFetch } from "./wire.ts";
@@ -43,7 +43,7 @@ export async function revokeToken(context: EndpointContext, token: Secret, hint:
   try {
     const response = await oauth.revocationRequest(
       authorizationServer,
-      { client_id: client.clientId },
+      wireClient(client),
       await authenticateClient(client, authorizationServer),
       token.reveal(),
       {

@@ -6,7 +6,7 @@ import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import { authenticateClient } from "./client-authentication.ts";
 import type { DpopKey } from "./dpop-key.ts";
-import type { OAuthClient } from "./oauth-client.ts";
+import { type OAuthClient, wireClient } from "./oauth-client.ts";
 import { invalidResponse, refusalOf } from "./oauth-error.ts";
 import { wireFetch } from "./wire.ts";
 
@@ -27,8 +27,6 @@ export interface Grant {
   readonly type: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly secrets: readonly Secret[];
-  /** True for grants whose assertion is the whole proof: no client is named (RFC 7521 section 4.1). */
-  readonly anonymous?: boolean;
 }
 
 /** A validated token response (RFC 6749 section 5.1). */
@@ -90,13 +88,10 @@ async function attempt(context: EndpointContext, grant: Grant, what: string): Pr
     });
     return tidyTokenAnswer(answer);
   };
-  const wireClient = { client_id: client.clientId };
-  const authentication =
-    grant.anonymous === true ? () => undefined : await authenticateClient(client, authorizationServer);
   const response = await oauth.genericTokenEndpointRequest(
     authorizationServer,
-    wireClient,
-    authentication,
+    wireClient(client),
+    await authenticateClient(client, authorizationServer),
     grant.type,
     grant.parameters,
     {
@@ -107,9 +102,8 @@ async function attempt(context: EndpointContext, grant: Grant, what: string): Pr
     },
   );
   if (refusal !== undefined) return { refusal };
-  return {
-    tokens: toTokenResponse(await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient, response)),
-  };
+  const answer = await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient(client), response);
+  return { tokens: toTokenResponse(answer) };
 }
 
 /**

@@ -21,6 +21,8 @@ export interface BrowserSignIn {
   readonly flow: SignInFlow;
   /** Binds the tokens to a key. */
   readonly dpop: BoundKey | undefined;
+  /** Takes what brings the sign-in before the user once more. */
+  readonly onShown?: (reopen: () => void) => void;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +43,13 @@ async function authorize(
     flow,
     ...(scope !== undefined && { scope }),
   });
-  const { parameters, arrival } = await receiveResponse(context, { request, redirect, flow, signal });
+  const { parameters, arrival } = await receiveResponse(context, {
+    request,
+    redirect,
+    flow,
+    signal,
+    ...(signIn.onShown !== undefined && { onShown: signIn.onShown }),
+  });
   const show = async (outcome: RedirectPage["outcome"]): Promise<void> =>
     arrival?.respond({ outcome, clientName: context.clientName, serverName: new URL(server).host });
   try {

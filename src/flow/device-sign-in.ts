@@ -12,6 +12,7 @@ export interface DeviceSignInOrder {
   readonly account: string;
   readonly scope: string | undefined;
   readonly dpop: BoundKey | undefined;
+  readonly onShown?: (reopen: () => void) => void;
   readonly signal: AbortSignal;
 }
 

@@ -16,7 +16,17 @@ export interface ResponseWait {
   readonly request: AuthorizationRequest;
   readonly redirect: PendingRedirect;
   readonly flow: SignInFlow;
+  /** Takes what opens the browser once more, for a user who has lost the tab. */
+  readonly onShown?: (reopen: () => void) => void;
   readonly signal: AbortSignal;
+}
+
+/** The error for a paste flow without a way to paste. */
+export function promptNeeded(): McpOAuthError {
+  return new McpOAuthError(
+    "invalid_configuration",
+    'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.',
+  );
 }
 
 function browserUnavailable({ server, authorizationServer }: AuthorizationRequest, cause: unknown): McpOAuthError {
@@ -50,12 +60,7 @@ async function failureToOpen(context: FlowContext, request: AuthorizationRequest
 export async function receiveResponse(context: FlowContext, wait: ResponseWait): Promise<ReceivedResponse> {
   const { request, redirect, flow } = wait;
   const { prompt } = context;
-  if (flow === "paste" && prompt === undefined) {
-    throw new McpOAuthError(
-      "invalid_configuration",
-      'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.',
-    );
-  }
+  if (flow === "paste" && prompt === undefined) throw promptNeeded();
   // What came before may have missed the abort; nothing is brought before the user after it.
   wait.signal.throwIfAborted();
   const over = new AbortController();
@@ -79,6 +84,9 @@ export async function receiveResponse(context: FlowContext, wait: ResponseWait):
           if (canPaste) return pasted();
           throw error;
         });
+  wait.onShown?.(() => {
+    if (!signal.aborted && flow !== "paste") failureToOpen(context, request).catch(() => undefined);
+  });
   try {
     return await Promise.race([arrived, shown]);
   } finally {

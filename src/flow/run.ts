@@ -1,6 +1,6 @@
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
-import { unionOfScopes } from "../core/scope.ts";
+import { coversScope, unionOfScopes } from "../core/scope.ts";
 import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
@@ -8,8 +8,9 @@ import { type Credential, isStaticCredential, type SessionKey } from "../tokens/
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
+import { promptNeeded } from "./receive-response.ts";
 import { performSignIn, type SignInOrder } from "./sign-in.ts";
-import { SignInDesk } from "./sign-in-desk.ts";
+import { type PerformSignIn, SignInDesk } from "./sign-in-desk.ts";
 
 export interface SignInRequest {
   readonly flow?: SignInFlow;
@@ -35,6 +36,7 @@ export class ServerSession {
   /** The access token that was just got because the one before was refused, and that the server has not accepted yet. */
   #unproven: { readonly token: string; readonly until: number } | undefined;
   #denied: { readonly scope: string; readonly until: number } | undefined;
+  #bearerOnly = false;
 
   constructor(context: FlowContext, key: SessionKey, desk: SignInDesk = new SignInDesk()) {
     this.#context = context;
@@ -61,6 +63,21 @@ export class ServerSession {
       if (error instanceof McpOAuthError && error.code === "sign_in_required") return undefined;
       throw error;
     }
+  }
+
+  /** Notes that this session's tokens are sent by something that knows bearer tokens only: later ones are of that kind. */
+  sendsBearerOnly(): void {
+    this.#bearerOnly = true;
+  }
+
+  /** A bearer token in place of one that is bound to a key (RFC 9449). @throws as {@link ServerSession.signIn}. */
+  async unbound(credential: Credential): Promise<Credential> {
+    const challenge = await this.probe(undefined);
+    const order = { flow: "auto", insteadOf: credential, forced: false } as const;
+    return this.#startSignIn(
+      { ...order, ...(challenge !== undefined && { challenge }) },
+      { signal: undefined, mayEnd: false },
+    );
   }
 
   /** Notes that the server has answered a request with this credential by something other than a refusal. */
@@ -138,19 +155,22 @@ export class ServerSession {
   /** Signs in because the caller says so. The caller's abort ends the sign-in unless others wait for it too. */
   async signIn(request: SignInRequest = {}): Promise<Credential> {
     const { flow = "auto", scope, signal } = request;
+    if (flow === "paste" && this.#context.prompt === undefined) throw promptNeeded();
     const insteadOf = (await waitFor(this.#context.coordinator.load(this.key), signal))?.credential;
     const challenge = await this.probe(undefined, signal);
     this.#denied = undefined;
-    return this.#startSignIn(
-      {
-        flow,
-        insteadOf,
-        forced: true,
-        ...(scope !== undefined && { wantedScope: scope }),
-        ...(challenge !== undefined && { challenge }),
-      },
-      { signal, mayEnd: true },
-    );
+    const order = {
+      flow,
+      insteadOf,
+      forced: true,
+      ...(scope !== undefined && { wantedScope: scope }),
+      ...(challenge !== undefined && { challenge }),
+    };
+    const joined = this.#desk.running(this.#name) !== undefined;
+    const credential = await this.#startSignIn(order, { signal, mayEnd: true });
+    // A sign-in that was under way may have asked for less than this caller wants.
+    const enough = !joined || coversScope(credential.requestedScope, scope);
+    return enough ? credential : this.#startSignIn({ ...order, insteadOf: credential }, { signal, mayEnd: true });
   }
 
   /** Everything that has to be known about the server, fetched now; concurrent callers share it. */
@@ -250,11 +270,12 @@ export class ServerSession {
   ): Promise<Credential> {
     const whole: SignInOrder = {
       ...order,
+      ...(this.#bearerOnly && { bearerOnly: true }),
       key: this.key,
       discover: async (signal) => discovery ?? this.discover(order.challenge, signal),
     };
-    const perform = async (signal: AbortSignal): Promise<Credential> => {
-      const credential = await performSignIn(this.#context, whole, signal).catch((error: unknown) => {
+    const perform: PerformSignIn = async (signal, onShown) => {
+      const credential = await performSignIn(this.#context, { ...whole, onShown }, signal).catch((error: unknown) => {
         this.#rememberDenial(order.challenge, error);
         throw error;
       });

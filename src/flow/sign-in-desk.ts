@@ -7,9 +7,14 @@ interface RunningSignIn {
   readonly holdsUp: boolean;
   readonly outcome: Promise<Credential>;
   readonly controller: AbortController;
+  /** Brings it before the user once more, where that can be done. */
+  reopen?: () => void;
   /** Callers that wait. When the last one that may end it has gone, and nobody else waits, it ends. */
   waiting: number;
 }
+
+/** Performs a sign-in; `onShown` takes what brings it before the user once more. */
+export type PerformSignIn = (signal: AbortSignal, onShown: (reopen: () => void) => void) => Promise<Credential>;
 
 /**
  * At most one sign-in for a session at a time in this process; whoever needs it shares it. A sign-in belongs to nobody's
@@ -43,10 +48,13 @@ export class SignInDesk {
   async start(
     name: string,
     scope: string | undefined,
-    perform: (signal: AbortSignal) => Promise<Credential>,
+    perform: PerformSignIn,
     options: { signal?: AbortSignal | undefined; mayEnd: boolean; holdsUp?: boolean },
   ): Promise<Credential> {
-    const running = this.#running.get(name) ?? this.#begin(name, scope, perform, options.holdsUp ?? true);
+    const before = this.#running.get(name);
+    // A person who asks for a sign-in that is under way has lost sight of it.
+    if (options.mayEnd) before?.reopen?.();
+    const running = before ?? this.#begin(name, scope, perform, options.holdsUp ?? true);
     return this.#wait(name, running, options.signal, options.mayEnd);
   }
 
@@ -56,16 +64,14 @@ export class SignInDesk {
     for (const running of this.#running.values()) running.controller.abort(reason);
   }
 
-  #begin(
-    name: string,
-    scope: string | undefined,
-    perform: (signal: AbortSignal) => Promise<Credential>,
-    holdsUp: boolean,
-  ): RunningSignIn {
+  #begin(name: string, scope: string | undefined, perform: PerformSignIn, holdsUp: boolean): RunningSignIn {
     const controller = new AbortController();
-    const outcome = perform(controller.signal).finally(() => this.#forget(name, running));
+    const onShown = (reopen: () => void): void => {
+      running.reopen = reopen;
+    };
+    const outcome = perform(controller.signal, onShown).finally(() => this.#forget(name, running));
     outcome.catch(() => undefined);
-    const running = { scope, holdsUp, outcome, controller, waiting: 0 };
+    const running: RunningSignIn = { scope, holdsUp, outcome, controller, waiting: 0 };
     this.#running.set(name, running);
     return running;
   }

@@ -23,8 +23,12 @@ export interface SignInOrder {
   /** The credential that did not do, so that one which another process gets meanwhile can be told from it. */
   readonly insteadOf: Credential | undefined;
   readonly discover: (signal: AbortSignal) => Promise<Discovery>;
+  /** Takes what brings the sign-in before the user once more. */
+  readonly onShown?: (reopen: () => void) => void;
   /** Whether a person asked for it: then what another process got does not do instead. */
   readonly forced: boolean;
+  /** Whether only a bearer token can be sent where it is needed: then none that is bound to a key does. */
+  readonly bearerOnly?: boolean;
 }
 
 /** A signal that aborts with the sign-in's, or with `timeout` when the time for it is up. */
@@ -62,6 +66,7 @@ async function signedInElsewhere(
   const credential = (await context.coordinator.reload(order.key))?.credential;
   if (credential === undefined || order.forced) return undefined;
   if (credential.accessToken.reveal() === order.insteadOf?.accessToken.reveal()) return undefined;
+  if (order.bearerOnly === true && credential.tokenType !== "Bearer") return undefined;
   const usable = credential.expiresAt === undefined || credential.expiresAt > context.clock.now();
   return usable && coversScope(credential.requestedScope, scope) ? credential : undefined;
 }
@@ -101,8 +106,9 @@ export async function performSignIn(
     try {
       const elsewhere = await signedInElsewhere(context, order, scope);
       if (elsewhere !== undefined) return elsewhere;
-      const dpop = await keyFor(context, discovery, challenge);
-      const details = { discovery, account, scope, dpop, signal };
+      const dpop = await keyFor(context, order, discovery);
+      const onShown = order.onShown === undefined ? {} : { onShown: order.onShown };
+      const details = { discovery, account, scope, dpop, signal, ...onShown };
       const credential =
         grant === undefined ? await signInByFlow(context, flow, details) : await signInByGrant(context, grant, details);
       events.emit("token_issued", {
@@ -147,14 +153,24 @@ async function signInByFlow(context: FlowContext, flow: SignInFlow, order: Devic
 /** A new key for tokens that are to be bound to one. */
 async function keyFor(
   context: FlowContext,
+  { bearerOnly = false, challenge }: SignInOrder,
   discovery: Discovery,
-  challenge: ResourceChallenge | undefined,
 ): Promise<BoundKey | undefined> {
   const choice = chooseDpop(context.dpop, discovery, challenge);
-  if (choice === undefined) return undefined;
+  if (choice?.required === true && bearerOnly) throw bearerOnlyNotEnough(discovery);
+  if (choice === undefined || bearerOnly) return undefined;
   const key = await DpopKey.create(choice.algorithm);
   rememberDpopKey(key);
   return { key, choice };
+}
+
+function bearerOnlyNotEnough({ server, issuer }: Discovery): McpOAuthError {
+  return new McpOAuthError(
+    "dpop_unsupported",
+    `The tokens for ${server} have to be bound to a key (RFC 9449), which an auth provider of the MCP SDKs cannot send. ` +
+      "Use the token manager's fetch instead.",
+    { server, issuer },
+  );
 }
 
 function interactionRequired(server: string, issuer: string, scope: string | undefined): McpOAuthError {

@@ -145,11 +145,18 @@ export class ClientRegistry {
   }
 
   async #stored(issuer: string, purpose: Purpose): Promise<OAuthClient | undefined> {
+    const client = await this.#recorded(issuer, purpose);
+    return client === undefined || this.#hasEnded(client) ? undefined : client;
+  }
+
+  async #recorded(issuer: string, purpose: Purpose): Promise<OAuthClient | undefined> {
     const record = await this.#options.store.get(keyOf(issuer, purpose));
     const client = record === undefined ? undefined : clientFromRecord(parseJsonObject(record.value) ?? {});
-    if (client === undefined || client.issuer !== issuer) return undefined;
-    const ended = client.secretExpiresAt !== undefined && client.secretExpiresAt <= this.#options.clock.now();
-    return ended ? undefined : client;
+    return client?.issuer === issuer ? client : undefined;
+  }
+
+  #hasEnded({ secretExpiresAt }: OAuthClient): boolean {
+    return secretExpiresAt !== undefined && secretExpiresAt <= this.#options.clock.now();
   }
 
   /**
@@ -165,15 +172,18 @@ export class ClientRegistry {
   }
 
   async #register(query: ClientQuery): Promise<OAuthClient> {
-    const { store, http, clock, clientName } = this.#options;
+    const { store, http, clock, clientName, events } = this.#options;
     const { authorizationServer, server, redirectUri, signal } = query;
+    const { issuer } = authorizationServer;
     if (authorizationServer.registration_endpoint === undefined) throw this.#unavailable(query);
     const withSignal = signal === undefined ? {} : { signal };
-    const key = keyOf(authorizationServer.issuer, purposeOf(query));
+    const key = keyOf(issuer, purposeOf(query));
     const lock = await store.lock(key, withSignal);
     try {
-      const stored = await this.#stored(authorizationServer.issuer, purposeOf(query));
-      if (stored !== undefined && this.#serves(stored, query)) return stored;
+      const stored = await this.#recorded(issuer, purposeOf(query));
+      const ended = stored !== undefined && this.#hasEnded(stored);
+      if (stored !== undefined && !ended && this.#serves(stored, query)) return stored;
+      if (ended) events.emit("client_forgotten", { server, issuer, clientId: stored.clientId });
       const scope = unionOfScopes(stored?.registeredScope, query.laterScope, query.scope);
       const client = await registerDynamically(
         { http, clock, server, authorizationServer, ...withSignal },

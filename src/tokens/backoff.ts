@@ -11,6 +11,7 @@ export interface FailureRow {
   readonly failures: number;
   /** How many of them in a row were definite refusals, not faults that pass. */
   readonly refusals: number;
+  readonly failedAt: number;
   readonly retryAt: number;
   readonly error: McpOAuthError;
 }
@@ -33,7 +34,13 @@ export function afterFailure(before: FailureRow | undefined, error: McpOAuthErro
   return {
     failures,
     refusals: isDefiniteRefusal(error) ? (before?.refusals ?? 0) + 1 : 0,
+    failedAt: nowMs,
     retryAt: nowMs + Math.max(jittered, error.retryAfterMs ?? 0),
     error,
   };
+}
+
+/** How much of the pause is left, in milliseconds; 0 when it is over, or when the clock was set back meanwhile. */
+export function pauseLeft({ failedAt, retryAt }: FailureRow, nowMs: number): number {
+  return nowMs < failedAt ? 0 : Math.max(retryAt - nowMs, 0);
 }

@@ -85,6 +85,12 @@ export function activeCredential(record: SessionRecord | undefined): Credential 
   return Object.hasOwn(record.credentials, record.activeIssuer) ? record.credentials[record.activeIssuer] : undefined;
 }
 
+/** The record with a credential in use, in the place of an older one of its issuer. */
+export function withCredential(record: SessionRecord, credential: Credential): SessionRecord {
+  const { issuer } = credential;
+  return { ...record, activeIssuer: issuer, credentials: { ...record.credentials, [issuer]: credential } };
+}
+
 /** The record without one issuer's credential; what is known beside it stays. */
 export function withoutCredential(record: SessionRecord, issuer: string): SessionRecord {
   const { [issuer]: _removed, ...credentials } = record.credentials;

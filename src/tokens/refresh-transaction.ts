@@ -6,10 +6,20 @@ import type { AuthorizationServerMetadata } from "../endpoint/authorization-serv
 import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
-import { activeCredential, type Credential, isRenewable, type SessionRecord, withoutCredential } from "./credential.ts";
+import { isDefiniteRefusal } from "./backoff.ts";
+import {
+  activeCredential,
+  type Credential,
+  isRenewable,
+  type SessionRecord,
+  withCredential,
+  withoutCredential,
+} from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
+import { readSession } from "./read-session.ts";
 import { refreshCredential } from "./refresh.ts";
-import { parseSession, serializeSession } from "./session-record.ts";
+import { keptByPolicy, policyFor, type SessionPolicyOption } from "./session-policy.ts";
+import { serializeSession } from "./session-record.ts";
 
 /** The steps of the transaction, in their order, for tests that kill the process at each of them. */
 export type RefreshStep = "locked" | "read" | "journaled" | "answered" | "persisted" | "released";
@@ -20,12 +30,18 @@ export interface RefreshContext {
   readonly http: Http;
   readonly refreshAt: number;
   readonly profiles?: IssuerProfiles;
+  readonly sessionPolicy?: SessionPolicyOption;
   /** The client as it should be used now: keys are never stored. */
   readonly completeClient: (client: OAuthClient, authorizationServer: AuthorizationServerMetadata) => OAuthClient;
   /** Gets a machine's credential anew, where a grant is configured for it. */
   readonly renewByGrant?: (session: SessionRecord, credential: Credential) => Promise<Credential> | undefined;
   /** Called when the server no longer knows a dynamic client. */
   readonly onClientForgotten: (client: OAuthClient, server: string) => Promise<void>;
+  /**
+   * Takes the outcome into memory, while the lock is still held: what a sign-in or a sign-out that waits for the lock does
+   * next must come after it.
+   */
+  readonly remember: (key: string, record: SessionRecord) => void;
   readonly onStep?: (step: RefreshStep) => void | Promise<void>;
 }
 
@@ -44,11 +60,14 @@ export interface RefreshOutcome {
 /** A rotated token that could not be written: it is kept in memory until it can be. */
 export class UnwrittenRecordError extends Error {
   readonly record: SessionRecord;
+  /** The access token in whose place it was received. */
+  readonly replaced: Secret;
   readonly error: McpOAuthError;
 
-  constructor(record: SessionRecord, error: McpOAuthError) {
+  constructor(record: SessionRecord, replaced: Secret, error: McpOAuthError) {
     super(error.message, { cause: error });
     this.record = record;
+    this.replaced = replaced;
     this.error = error;
   }
 }
@@ -64,19 +83,20 @@ function nextJournal(record: SessionRecord, issuer: string, nowMs: number): Sess
     return { sentAt: nowMs, recent: [...recent, nowMs] };
   throw new McpOAuthError(
     "refresh_failed",
-    `The token for ${record.server} was refreshed ${recent.length} times within a minute, so refreshing pauses. ` +
-      "The server seems to refuse fresh tokens; report it to its operator.",
+    `A token for ${record.server} was asked for ${recent.length} times within a minute, so refreshing pauses. ` +
+      "If its server refuses even fresh tokens, report it to the operator.",
     { server: record.server, issuer, retryAfterMs: Math.max(oldest + BREAKER_WINDOW_MS - nowMs, 1000) },
   );
 }
 
-function withCredential(record: SessionRecord, credential: Credential): SessionRecord {
-  return { ...record, credentials: { ...record.credentials, [credential.issuer]: credential } };
-}
-
-async function readSession(store: TokenStore, key: string): Promise<SessionRecord | undefined> {
-  const stored = await store.get(key);
-  return stored === undefined ? undefined : parseSession(stored.value, store.kind);
+/** What the session has in use, as far as its policy lets it be used. */
+function usableCredential(
+  { sessionPolicy }: RefreshContext,
+  record: SessionRecord | undefined,
+): Credential | undefined {
+  const credential = activeCredential(record);
+  if (record === undefined || credential === undefined) return undefined;
+  return keptByPolicy(policyFor(sessionPolicy, record), credential);
 }
 
 /**
@@ -139,7 +159,8 @@ async function send({
     const client = context.completeClient(credential.client, credential.authorizationServer);
     return await refreshCredential({ ...context, server }, { ...credential, client });
   } catch (error) {
-    if (!(error instanceof McpOAuthError) || error.code !== "token_request_failed") throw error;
+    // Only what a server definitely said can end a session, not what it said in a bad moment.
+    if (!(error instanceof McpOAuthError) || !isDefiniteRefusal(error)) throw error;
     const over = (reason: string): McpOAuthError =>
       new McpOAuthError("sign_in_required", `The session at ${server} has ended: ${reason}. Sign in again.`, {
         server,
@@ -159,6 +180,16 @@ async function send({
   }
 }
 
+/** Why there is nothing to refresh. */
+function nothingToRefresh(record: SessionRecord | undefined, credential: Credential | undefined): McpOAuthError {
+  if (record === undefined || credential === undefined) {
+    const message = "The session has been signed out or has ended elsewhere. Sign in again.";
+    return new McpOAuthError("sign_in_required", message);
+  }
+  const message = `The session at ${record.server} has expired and has no refresh token. Sign in again.`;
+  return new McpOAuthError("sign_in_required", message, { server: record.server, issuer: credential.issuer });
+}
+
 /**
  * One refresh as a transaction: take the lock, re-read, adopt what somebody else got, journal, send, write, release. Only
  * then may the caller hand out the result.
@@ -167,45 +198,38 @@ async function send({
  * could not be written; otherwise what the request and the store throw. Nothing is deleted for a fault that may pass.
  */
 export async function refreshTransaction(context: RefreshContext, order: RefreshOrder): Promise<RefreshOutcome> {
-  const { store, clock, refreshAt } = context;
+  const { store, clock, refreshAt, remember } = context;
   const { key, stale } = order;
   const step = async (name: RefreshStep): Promise<void> => context.onStep?.(name);
+  const adopt = (record: SessionRecord): RefreshOutcome => {
+    remember(key, record);
+    return { how: "adopted", record, rotated: false };
+  };
   const lock = await store.lock(key);
   try {
     await step("locked");
     const record = await readSession(store, key);
     await step("read");
-    const credential = activeCredential(record);
-    if (record === undefined || credential === undefined) {
-      throw new McpOAuthError(
-        "sign_in_required",
-        "The session has been signed out or has ended elsewhere. Sign in again.",
-      );
-    }
+    const credential = usableCredential(context, record);
+    if (record === undefined || credential === undefined) throw nothingToRefresh(record, credential);
     const freshness = freshnessOf(momentsOf(credential, refreshAt), clock.now());
-    if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") {
-      return { how: "adopted", record, rotated: false };
-    }
-    if (!isRenewable(credential)) {
-      const message = `The session at ${record.server} has expired and has no refresh token. Sign in again.`;
-      throw new McpOAuthError("sign_in_required", message, { server: record.server, issuer: credential.issuer });
-    }
+    if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") return adopt(record);
+    if (!isRenewable(credential)) throw nothingToRefresh(record, credential);
     const journal = nextJournal(record, credential.issuer, clock.now());
     await store.set(key, serializeSession({ ...record, journal }), lock);
     await step("journaled");
     const refreshed = await renewed({ context, key, record: { ...record, journal }, credential, lock });
-    if ("winner" in refreshed) return { how: "adopted", record: refreshed.winner, rotated: false };
+    if ("winner" in refreshed) return adopt(refreshed.winner);
     await step("answered");
     const next = withCredential({ ...record, journal }, refreshed);
     await store.set(key, serializeSession(next), lock).catch((error: unknown) => {
-      throw new UnwrittenRecordError(next, error instanceof McpOAuthError ? error : storeFailed(store, error));
+      const failure = error instanceof McpOAuthError ? error : storeFailed(store, error);
+      throw new UnwrittenRecordError(next, credential.accessToken, failure);
     });
+    remember(key, next);
     await step("persisted");
-    return {
-      how: "refreshed",
-      record: next,
-      rotated: refreshed.refreshToken?.reveal() !== credential.refreshToken?.reveal(),
-    };
+    const rotated = refreshed.refreshToken?.reveal() !== credential.refreshToken?.reveal();
+    return { how: "refreshed", record: next, rotated };
   } finally {
     await lock.release();
     await step("released");

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { Secret } from "../core/secret.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
@@ -7,10 +8,12 @@ import {
   type SessionKey,
   type SessionRecord,
   storeKey,
+  withCredential,
 } from "./credential.ts";
 import { momentsOf, type TokenMoments } from "./freshness.ts";
+import { readSession } from "./read-session.ts";
 import { keptByPolicy, policyFor, type SessionPolicy, type SessionPolicyOption } from "./session-policy.ts";
-import { parseSession, serializeSession } from "./session-record.ts";
+import { serializeSession } from "./session-record.ts";
 
 /** A session in memory, with what the hot path needs worked out. */
 export interface LoadedSession {
@@ -30,7 +33,13 @@ export interface StoredSessionsOptions {
   readonly onChange: (name: string, session: LoadedSession | undefined) => void;
 }
 
-const NO_MOMENTS: TokenMoments = { dueAt: 0, expiredAt: 0 };
+/** What was received and could not be written, and the access token that it came in the place of. */
+interface Unwritten {
+  readonly record: SessionRecord;
+  readonly replaced: Secret;
+}
+
+const NO_MOMENTS: TokenMoments = { issuedAt: 0, dueAt: 0, expiredAt: 0 };
 
 /**
  * The sessions of a store, each read once and kept in memory from then on, its absence too. Changes are made under the
@@ -40,8 +49,7 @@ export class StoredSessions {
   readonly #options: StoredSessionsOptions;
   readonly #sessions = new Map<string, LoadedSession | null>();
   readonly #loading = new Map<string, Promise<LoadedSession | undefined>>();
-  /** Tokens that were received and could not be written yet. */
-  readonly #unwritten = new Map<string, SessionRecord>();
+  readonly #unwritten = new Map<string, Unwritten>();
 
   constructor(options: StoredSessionsOptions) {
     this.#options = options;
@@ -76,12 +84,14 @@ export class StoredSessions {
   /** Takes in a record that the store has. */
   remember(name: string, record: SessionRecord): LoadedSession {
     const { sessionPolicy, refreshAt } = this.#options;
-    const credential = activeCredential(record);
+    const policy = sessionPolicy === undefined ? undefined : policyFor(sessionPolicy, record);
+    const stored = activeCredential(record);
+    const credential = stored === undefined || policy === undefined ? stored : keptByPolicy(policy, stored);
     const session: LoadedSession = {
       record,
       credential,
       moments: credential === undefined ? NO_MOMENTS : momentsOf(credential, refreshAt),
-      ...(sessionPolicy !== undefined && { policy: policyFor(sessionPolicy, record) }),
+      ...(policy !== undefined && { policy }),
     };
     this.#sessions.set(name, session);
     this.#options.onChange(name, session);
@@ -95,16 +105,32 @@ export class StoredSessions {
   }
 
   /** Keeps in memory what could not be written, until it can be. */
-  keepUnwritten(name: string, record: SessionRecord): void {
-    this.#unwritten.set(name, record);
+  keepUnwritten(name: string, record: SessionRecord, replaced: Secret): void {
+    this.#unwritten.set(name, { record, replaced });
   }
 
-  /** Writes what could not be written before, if there is such a thing. */
+  /**
+   * Writes what could not be written before, if there is such a thing. Whoever has signed in, refreshed or signed out
+   * since counts more: their session is neither overwritten nor brought back.
+   */
   async writeUnwritten(name: string): Promise<void> {
-    const record = this.#unwritten.get(name);
-    if (record === undefined) return;
-    await this.#underLock(name, (write) => write(record));
+    const unwritten = this.#unwritten.get(name);
+    const credential = activeCredential(unwritten?.record);
+    if (unwritten === undefined || credential === undefined) return;
+    await this.#underLock(name, async (write) => {
+      const stored = await this.#stored(name);
+      const current = activeCredential(stored);
+      const isOvertaken = current !== undefined && current.accessToken.reveal() !== unwritten.replaced.reveal();
+      if (stored === undefined || isOvertaken) return;
+      const { journal } = unwritten.record;
+      await write({ ...withCredential(stored, credential), ...(journal !== undefined && { journal }) });
+    });
     this.#unwritten.delete(name);
+  }
+
+  /** Tries once more, for the last time, to write what could not be written before. */
+  async writeAllUnwritten(): Promise<void> {
+    await Promise.allSettled([...this.#unwritten.keys()].map((name) => this.writeUnwritten(name)));
   }
 
   /** Changes a stored session; `undefined` when there is none. */
@@ -116,7 +142,7 @@ export class StoredSessions {
         return undefined;
       }
       const record = change(stored);
-      await write(record);
+      if (record !== stored) await write(record);
       this.remember(name, record);
       return record;
     });
@@ -142,31 +168,49 @@ export class StoredSessions {
     });
   }
 
-  /** Removes a session from the store and from memory, whatever state it is in. */
-  async remove(key: SessionKey): Promise<void> {
+  /**
+   * Removes a session from the store and from memory, whatever state it is in.
+   *
+   * @param beforehand gets all that the session holds, also what could not be written yet, while nobody can refresh it.
+   */
+  async remove(key: SessionKey, beforehand?: (credentials: readonly Credential[]) => Promise<void>): Promise<void> {
     const { store } = this.#options;
     const name = storeKey(key);
     const lock = await store.lock(name);
     try {
-      await store.delete(name, lock);
+      try {
+        await beforehand?.(await this.#everythingOf(name));
+      } finally {
+        await store.delete(name, lock);
+        this.#unwritten.delete(name);
+        this.#markAbsent(name);
+      }
     } finally {
       await lock.release();
     }
-    this.#unwritten.delete(name);
-    this.#markAbsent(name);
+  }
+
+  /** What cannot be read gives nothing here: it can be removed all the same. */
+  async #everythingOf(name: string): Promise<Credential[]> {
+    const stored = await this.#stored(name).catch(() => undefined);
+    return Object.values({ ...stored?.credentials, ...this.#unwritten.get(name)?.record.credentials });
   }
 
   async #read(name: string): Promise<LoadedSession | undefined> {
-    const record = this.#unwritten.get(name) ?? (await this.#stored(name));
+    const before = this.#sessions.get(name);
+    // Tokens are not handed out before a crash can no longer lose them.
+    await this.writeUnwritten(name);
+    const record = await this.#stored(name);
+    const meanwhile = this.#sessions.get(name);
+    // What was written while we read is newer than what we read.
+    if (meanwhile !== undefined && meanwhile !== before) return meanwhile ?? undefined;
     if (record !== undefined) return this.remember(name, record);
     this.#markAbsent(name);
     return undefined;
   }
 
-  async #stored(name: string): Promise<SessionRecord | undefined> {
-    const { store } = this.#options;
-    const stored = await store.get(name);
-    return stored === undefined ? undefined : parseSession(stored.value, store.kind);
+  #stored(name: string): Promise<SessionRecord | undefined> {
+    return readSession(this.#options.store, name);
   }
 
   #markAbsent(name: string): void {

@@ -2,17 +2,12 @@ import { McpOAuthError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { readSecretSource } from "../../core/secret-source.ts";
 import { configuredClient } from "../../endpoint/configured-client.ts";
-import type { OAuthClient } from "../../endpoint/oauth-client.ts";
+import { anonymousClient, type OAuthClient } from "../../endpoint/oauth-client.ts";
 import { requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
 import type { JwtBearerGrant } from "../machine-grants.ts";
 import type { GrantedTokens, MachineContext } from "./machine-context.ts";
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/** Stands for "no client": the assertion names its subject itself (RFC 7521 section 4.1). */
-function anonymousClient(issuer: string): OAuthClient {
-  return { issuer, clientId: "", how: "pre-registered", authenticationMethod: "none" };
-}
 
 /** Refuses to send an assertion to a server that says it takes none (RFC 8414 section 2, grant_types_supported). */
 export function requireJwtBearer({ authorizationServer, server }: MachineContext): void {
@@ -27,14 +22,11 @@ export function requireJwtBearer({ authorizationServer, server }: MachineContext
 export async function exchangeAssertion(
   context: MachineContext,
   assertion: Secret,
-  client: OAuthClient | undefined,
+  client: OAuthClient,
 ): Promise<TokenResponse> {
-  const { resource, scope, authorizationServer } = context;
+  const { resource, scope } = context;
   const parameters = { assertion: assertion.reveal(), resource, ...(scope !== undefined && { scope }) };
-  return requestToken(
-    { ...context, client: client ?? anonymousClient(authorizationServer.issuer) },
-    { type: GRANT_TYPE, parameters, secrets: [assertion], anonymous: client === undefined },
-  );
+  return requestToken({ ...context, client }, { type: GRANT_TYPE, parameters, secrets: [assertion] });
 }
 
 /** Gets tokens for a workload by the token that its platform gave it, read anew each time. */
@@ -49,6 +41,7 @@ export async function grantJwtBearer(context: MachineContext, grant: JwtBearerGr
       ? await source({ server, issuer, tokenEndpoint, resource, audience })
       : await readSecretSource(source);
   const assertion = typeof found === "string" ? new Secret(found) : found;
-  const client = grant.client === undefined ? undefined : configuredClient(grant.client, authorizationServer);
-  return { client: client ?? anonymousClient(issuer), tokens: await exchangeAssertion(context, assertion, client) };
+  const client =
+    grant.client === undefined ? anonymousClient(issuer) : configuredClient(grant.client, authorizationServer);
+  return { client, tokens: await exchangeAssertion(context, assertion, client) };
 }
