@@ -36,7 +36,7 @@ const entryOf = (service, account) => {
   if (entry === undefined) {
     if (entries.size >= 32) {
       entries.clear();
-      gc();
+      globalThis.gc?.();
     }
     entry = new AsyncEntry(service, account, { linux: { store: "secret-service" } });
     entries.set(name, entry);
