@@ -16,6 +16,7 @@ export type {
   MachineGrant,
   MachineGrantBase,
   SubjectToken,
+  SubjectTokenRequest,
 } from "./authorization/machine-grants.ts";
 export type { NarrowScope } from "./authorization/scope.ts";
 export type { CancelTimer, Clock } from "./core/clock.ts";
@@ -33,6 +34,7 @@ export type { AuthorizationServerChoice } from "./discovery/discover.ts";
 export { type IssuerProfile, knownIssuerProfiles } from "./endpoint/issuer-profile.ts";
 export type { PrivateKeyInput } from "./endpoint/private-key.ts";
 export type { SignInFlow } from "./flow/context.ts";
+export type { ClientRemovalOutcome } from "./flow/remove-client.ts";
 export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
 export type { SessionStatus } from "./flow/status.ts";
 export type { OpenBrowser } from "./ports/browser.ts";
@@ -46,6 +48,7 @@ export type {
   RedirectReceiver,
 } from "./ports/redirect-receiver.ts";
 export type { LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
+export { type CheckClientMetadataUrlOptions, checkClientMetadataUrl } from "./registration/hosted-metadata-document.ts";
 export {
   type ClientMetadataDocumentOptions,
   clientMetadataDocument,

@@ -111,6 +111,15 @@ export interface TokenManagerOptions {
   clock?: Clock;
 }
 
+/** @throws `invalid_argument` for what cannot name an account. */
+export function requireAccount(account: unknown): void {
+  try {
+    // Half a character pair cannot be encoded into a store's key.
+    if (typeof account === "string" && account !== "" && encodeURIComponent(account) !== "") return;
+  } catch {}
+  throw new McpOAuthError("invalid_argument", "account must be a well-formed text that is not empty.");
+}
+
 /**
  * Checks what can be checked before anything happens.
  *
@@ -132,7 +141,7 @@ export function requireOptions(options: TokenManagerOptions): void {
   if (typeof clientName !== "string" || clientName.trim() === "")
     throw invalid("clientName must be a text that is not empty");
   if (!(refreshAt > 0 && refreshAt <= 1)) throw invalid("refreshAt must be above 0 and at most 1");
-  if (typeof account !== "string" || account === "") throw invalid("account must be a text that is not empty");
+  requireAccount(account);
   if (!(signInTimeoutMs > 0) || !(requestTimeoutMs > 0)) throw invalid("timeouts must be above 0");
   const named = ["auto", "keychain", "encrypted-file", "memory"];
   const isStore = typeof store === "object" && typeof store.get === "function" && typeof store.lock === "function";

@@ -5,6 +5,7 @@ import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider
 import { authorizedFetch } from "./attach/fetch.ts";
 import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
 import { EnterpriseManagedAuthorization } from "./authorization/grants/enterprise-managed.ts";
+import { requireMachineGrants } from "./authorization/machine-grants.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "./core/events.ts";
@@ -22,7 +23,7 @@ import { staticCredential } from "./flow/static-token.ts";
 import { type SessionStatus, statusOf } from "./flow/status.ts";
 import type { TokenStore } from "./ports/token-store.ts";
 import { ClientRegistry } from "./registration/registry.ts";
-import { requireOptions, type TokenManagerOptions } from "./token-manager-options.ts";
+import { requireAccount, requireOptions, type TokenManagerOptions } from "./token-manager-options.ts";
 import { TokenCoordinator } from "./tokens/coordinator.ts";
 import type { Credential, SessionKey } from "./tokens/credential.ts";
 
@@ -63,6 +64,11 @@ export interface SetTokenOptions extends AccountOptions {
 export interface SignOutOptions extends AccountOptions {
   /** All sessions, or with a URL all accounts on that server. */
   all?: boolean;
+  /**
+   * Whether the client that was registered for the session is deleted at its authorization server as well (RFC 7592), once
+   * no other session uses it. Default `false`: it is kept for the next sign-in.
+   */
+  unregister?: boolean;
   signal?: AbortSignal;
 }
 
@@ -116,6 +122,7 @@ export class TokenManager {
   /** @throws `invalid_argument` or `invalid_configuration` for options that cannot be used. */
   constructor(options: TokenManagerOptions) {
     requireOptions(options);
+    requireMachineGrants(options.grants ?? []);
     this.#clientName = options.clientName;
     this.#account = options.account ?? "default";
     this.#clock = options.clock ?? systemClock;
@@ -218,7 +225,7 @@ export class TokenManager {
     this.#requireOpen();
     const keys = await this.#keysToSignOut(url, options);
     const results: SignOutResult[] = [];
-    for (const key of keys) results.push(await signOutSession(this.#context, key, options.signal));
+    for (const key of keys) results.push(await signOutSession(this.#context, key, options));
     return results;
   }
 
@@ -259,9 +266,7 @@ export class TokenManager {
     const name = `${account}\n${String(url)}`;
     const known = this.#sessions.get(name);
     if (known !== undefined) return known;
-    if (typeof account !== "string" || account === "") {
-      throw new McpOAuthError("invalid_argument", "account must be a text that is not empty.");
-    }
+    requireAccount(account);
     const server = canonicalServerUrl(url);
     requireSecureUrl(server, "The MCP server's URL", { server });
     const canonicalName = `${account}\n${server}`;

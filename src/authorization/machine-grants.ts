@@ -1,4 +1,6 @@
+import { McpOAuthError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
+import { quoted } from "../core/text.ts";
 import { isWithin, parseUrl } from "../core/url.ts";
 import type { PrivateKeyInput } from "../endpoint/private-key.ts";
 
@@ -57,6 +59,21 @@ export interface SubjectToken {
   readonly token: string | Secret;
   /** Default `"id_token"`. */
   readonly type?: "id_token" | "saml2" | "refresh_token";
+  /** The provider's refresh token that came with it; it takes the place of `token` when that has ended. */
+  readonly refreshToken?: string | Secret;
+}
+
+/** What a sign-on at the identity provider is asked for. */
+export interface SubjectTokenRequest {
+  /**
+   * `first`: there is none yet. `expired`: the last one has ended. `insufficient`: the provider wants another one, no older
+   * than `maxAgeSeconds` and of the strength of `acrValues`, where it says so (RFC 9470).
+   */
+  readonly reason: "first" | "expired" | "insufficient";
+  /** The account whose user is to sign on. */
+  readonly account: string;
+  readonly maxAgeSeconds?: number;
+  readonly acrValues?: string;
 }
 
 /**
@@ -71,14 +88,61 @@ export interface EnterpriseManagedGrant extends MachineGrantBase {
     /** The provider's issuer identifier. Default: the token endpoint's origin. */
     issuer?: string;
   };
-  /** Gives the token of the user's single sign-on; called again with `reason: "expired"` when the last one has ended. */
-  subjectToken: (request: { readonly reason: "first" | "expired" }) => SubjectToken | Promise<SubjectToken>;
+  /** Gives the token of the user's single sign-on; called again when the last one has ended or does not do. */
+  subjectToken: (request: SubjectTokenRequest) => SubjectToken | Promise<SubjectToken>;
+  /**
+   * Whether a SAML assertion is exchanged for a refresh token of the provider, kept in memory, so that the user need not sign
+   * on again within minutes (ID-JAG section 4.5). Default `false`.
+   */
+  exchangeSaml?: boolean;
   /** The client at the MCP server's authorization server, named in the assertion. */
   client: ClientCredentialsInput;
 }
 
 /** A way to get tokens without asking a person. */
 export type MachineGrant = ClientCredentialsGrant | JwtBearerGrant | EnterpriseManagedGrant;
+
+function problemOfClient(client: ClientCredentialsInput | undefined, mustBeConfidential: boolean): string | undefined {
+  if (typeof client?.clientId !== "string" || client.clientId === "") return "needs a clientId";
+  const { clientSecret, privateKey, authenticationMethod } = client;
+  if (clientSecret === "") return "has an empty clientSecret";
+  if (clientSecret !== undefined && privateKey !== undefined)
+    return "has a clientSecret and a privateKey; give one of them";
+  if (mustBeConfidential && clientSecret === undefined && privateKey === undefined)
+    return "needs a privateKey or a clientSecret: this grant is for confidential clients";
+  if (authenticationMethod === undefined) return undefined;
+  const missing = authenticationMethod === "private_key_jwt" ? privateKey === undefined : clientSecret === undefined;
+  return missing ? `asks for ${authenticationMethod} without what that needs` : undefined;
+}
+
+function problemOf(grant: MachineGrant): string | undefined {
+  if (!["http:", "https:"].includes(parseUrl(String(grant.server))?.protocol ?? ""))
+    return "needs the server's URL in server";
+  switch (grant.type) {
+    case "client_credentials":
+      return problemOfClient(grant, true);
+    case "jwt_bearer":
+      return grant.client === undefined ? undefined : problemOfClient(grant.client, false);
+    case "enterprise_managed":
+      return problemOfClient(grant.identityProvider, false) ?? problemOfClient(grant.client, false);
+    default:
+      return `has a type that does not exist: ${quoted(String((grant as { type: unknown }).type))}`;
+  }
+}
+
+/**
+ * Checks what a host configured.
+ *
+ * @throws `invalid_configuration`.
+ */
+export function requireMachineGrants(grants: readonly MachineGrant[]): void {
+  for (const grant of grants) {
+    const problem = problemOf(grant);
+    if (problem === undefined) continue;
+    const message = `The entry of the option grants for ${quoted(String(grant.server))} ${problem}.`;
+    throw new McpOAuthError("invalid_configuration", message);
+  }
+}
 
 /** The grant that is configured for a server: the one whose URL is closest to it. */
 export function grantFor(grants: readonly MachineGrant[], server: string): MachineGrant | undefined {

@@ -28,6 +28,9 @@ export function chooseScope(question: ScopeQuestion): string | undefined {
   const suggested = challenged ?? supported?.join(" ");
   const base = unionOfScopes(requestedBefore, wanted === undefined ? suggested : unionOfScopes(wanted, challenged));
   if (base === undefined) return undefined;
-  const narrowed = narrow === undefined ? base : unionOfScopes(narrow({ server, scopes: scopesOf(base) }).join(" "));
-  return offline && narrowed !== undefined ? unionOfScopes(narrowed, "offline_access") : narrowed;
+  const offered = offline ? unionOfScopes(base, "offline_access") : base;
+  if (narrow === undefined) return offered;
+  const narrowed = unionOfScopes(narrow({ server, scopes: scopesOf(offered) }).join(" "));
+  // A refresh token for nothing is not worth asking for.
+  return narrowed === "offline_access" ? undefined : narrowed;
 }

@@ -24,6 +24,11 @@ export interface McpOAuthEvents {
   client_obtained: { readonly how: "pre-registered" | "metadata-document" | "dynamic"; readonly clientId: string };
   /** The authorization server has forgotten our client, or its secret expired: it is registered again, once. */
   client_forgotten: { readonly clientId: string };
+  /** At a sign-out the authorization server was asked to delete our client's registration (RFC 7592). */
+  client_removed: {
+    readonly clientId: string;
+    readonly outcome: "removed" | "in_use" | "unsupported" | "unreachable" | "refused";
+  };
   /** The user is being asked to sign in. */
   sign_in_started: { readonly flow: string; readonly scope?: string };
   /** The user is being asked for more scopes. */

@@ -3,7 +3,7 @@ import type { Http } from "../core/http.ts";
 import { type JsonObject, textMember, textsMember } from "../core/json.ts";
 import { inertText, quoted } from "../core/text.ts";
 import { appendWellKnown, insertWellKnown, requireSecureUrl } from "../core/url.ts";
-import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { type AuthorizationServerMetadata, withOwnIssuer } from "../endpoint/authorization-server.ts";
 import { type IssuerProfiles, relaxingLine } from "../endpoint/issuer-profile.ts";
 import type { MetadataCache } from "./cache.ts";
 import { fetchMetadata } from "./fetch-metadata.ts";
@@ -110,10 +110,9 @@ export interface AuthorizationServerQuery {
 /** Whether a profile lets the metadata name the issuer in another way than the resource does. */
 function isToleratedIssuer(found: unknown, { issuer, server, profiles }: AuthorizationServerQuery): boolean {
   if (typeof found !== "string" || profiles === undefined) return false;
-  const { acceptMetadataIssuers, ignoreTrailingSlash } = profiles.of(issuer);
   const sameButSlash = found.replace(/\/$/, "") === issuer.replace(/\/$/, "");
-  if (ignoreTrailingSlash === true && sameButSlash) return profiles.use("ignoreTrailingSlash", issuer, server) === true;
-  if (acceptMetadataIssuers?.includes(found) !== true) return false;
+  if (sameButSlash && profiles.use("ignoreTrailingSlash", issuer, server) === true) return true;
+  if (profiles.peek("acceptMetadataIssuers", issuer)?.includes(found) !== true) return false;
   return profiles.use("acceptMetadataIssuers", issuer, server) !== undefined;
 }
 
@@ -151,7 +150,10 @@ export async function discoverAuthorizationServer(
     if (answer.kind === "failed") throw answer.error;
     requireSameIssuer(answer.document, url, query);
     // From here on there is one name for it: the one that the resource uses.
-    const metadata = requireAuthorizationServerShape({ ...answer.document, issuer }, url, server);
+    const metadata = withOwnIssuer(
+      requireAuthorizationServerShape({ ...answer.document, issuer }, url, server),
+      answer.document.issuer,
+    );
     cache.set(issuer, metadata, answer.lifetimeMs);
     return metadata;
   }

@@ -1,6 +1,6 @@
 import { McpOAuthError } from "../core/errors.ts";
 import { inertText, quoted } from "../core/text.ts";
-import type { AuthorizationServerMetadata } from "./authorization-server.ts";
+import { type AuthorizationServerMetadata, ownIssuer } from "./authorization-server.ts";
 
 export interface ExpectedResponse {
   readonly authorizationServer: AuthorizationServerMetadata;
@@ -17,7 +17,7 @@ function requireIssuerParameter(parameters: URLSearchParams, expected: ExpectedR
   if (found.length > 1) throw invalid("has the parameter iss more than once", expected);
   const [iss] = found;
   if (iss === undefined && advertised !== true) return;
-  if (iss === issuer) return;
+  if (iss === issuer || iss === ownIssuer(expected.authorizationServer)) return;
   throw new McpOAuthError(
     "issuer_mismatch",
     `The authorization response for ${expected.server} ${iss === undefined ? "names no issuer" : `is from the issuer ${quoted(iss)}`}, expected was ` +
@@ -72,7 +72,8 @@ export async function validateAuthorizationResponse(
   const oauth = await import("oauth4webapi");
   try {
     oauth.validateAuthResponse(
-      expected.authorizationServer,
+      // The issuer has been compared above.
+      { ...expected.authorizationServer, issuer: parameters.get("iss") ?? expected.authorizationServer.issuer },
       { client_id: expected.clientId },
       parameters,
       expected.state,

@@ -2,7 +2,7 @@ import type { ClientAuth } from "oauth4webapi";
 import { McpOAuthError } from "../core/errors.ts";
 import { quoted } from "../core/text.ts";
 import { formEncoded } from "../core/url.ts";
-import type { AuthorizationServerMetadata } from "./authorization-server.ts";
+import { type AuthorizationServerMetadata, ownIssuer } from "./authorization-server.ts";
 import { type ClientAuthenticationMethod, isAnonymous, type OAuthClient } from "./oauth-client.ts";
 import { type PrivateKeyInput, signingKeyOf } from "./private-key.ts";
 
@@ -49,7 +49,7 @@ async function assertionBy(
     [modifyAssertion]: (header: Record<string, unknown>, payload: Record<string, unknown>) => {
       header.typ = "client-authentication+jwt";
       // One text, not a list: a list could hold another server's name (RFC 7523bis section 4).
-      payload.aud = client.issuer;
+      payload.aud = ownIssuer(authorizationServer);
     },
   });
 }

@@ -20,7 +20,6 @@ export interface DeviceAuthorization {
 }
 
 const DEFAULT_INTERVAL_SECONDS = 5;
-const LONGEST_INTERVAL_SECONDS = 60;
 /** For servers that leave out how long a code lasts, though they must not. */
 const DEFAULT_LIFETIME_SECONDS = 600;
 
@@ -87,7 +86,7 @@ export async function requestDeviceAuthorization(
       verificationUri: assertOpenableUrl(answer.verification_uri).href,
       ...(complete !== undefined && { verificationUriComplete: assertOpenableUrl(complete).href }),
       expiresInSeconds: answer.expires_in,
-      intervalSeconds: Math.min(answer.interval ?? DEFAULT_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS),
+      intervalSeconds: answer.interval ?? DEFAULT_INTERVAL_SECONDS,
     };
   } catch (error) {
     if (error instanceof McpOAuthError) throw error.withContext(details);

@@ -55,12 +55,12 @@ export const knownIssuerProfiles: readonly IssuerProfile[] = [
   },
 ];
 
-const STRICT: IssuerProfile = { issuer: "" };
-
-/** Whether an issuer is the one that a pattern names. A `*` never spans a dot or a slash. */
+/** Whether an issuer is the one that a pattern names. A `*` never spans a slash, nor within the host a dot. */
 function matches(pattern: string, issuer: string): boolean {
-  const exact = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^./]+");
-  return new RegExp(`^${exact}/?$`).test(issuer);
+  const [, host = "", path = ""] = /^([a-z]+:\/\/[^/]*)(.*)$/i.exec(pattern) ?? [];
+  const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
+  const exact = escaped(host).replaceAll("*", "[^./]+") + escaped(path).replaceAll("*", "[^/]+");
+  return host !== "" && new RegExp(`^${exact}/?$`).test(issuer);
 }
 
 /** What is told when a profile is used. */
@@ -72,7 +72,10 @@ export interface ProfileUse {
   readonly source: string | undefined;
 }
 
-/** The profiles of a token manager: the host's own before the known ones. */
+/**
+ * The profiles of a token manager. An issuer may have several: each member is taken from the first that has it, the host's
+ * own before the known ones, so that a line for one member leaves the others as they are.
+ */
 export class IssuerProfiles {
   readonly #profiles: readonly IssuerProfile[];
   readonly #onUse: (use: ProfileUse) => void;
@@ -82,17 +85,26 @@ export class IssuerProfiles {
     this.#onUse = onUse;
   }
 
-  /** The profile of an issuer; for one that is not in the table, the strict rules. */
-  of(issuer: string): IssuerProfile {
-    return this.#profiles.find((profile) => matches(profile.issuer, issuer)) ?? STRICT;
+  /** The value of one member for an issuer; `undefined` where the strict rule holds. */
+  peek<Name extends ProfileUse["relaxation"]>(member: Name, issuer: string): IssuerProfile[Name] | undefined {
+    return this.#profileWith(member, issuer)?.[member];
   }
 
-  /** The value of one relaxation for an issuer, if it has it; its use is told. */
-  use<Name extends ProfileUse["relaxation"]>(relaxation: Name, issuer: string, server: string): IssuerProfile[Name] {
-    const profile = this.of(issuer);
-    const value = profile[relaxation];
-    if (value !== undefined && value !== false) this.#onUse({ issuer, server, relaxation, source: profile.source });
+  /** As {@link IssuerProfiles.peek}, for a value that will be used: that is told. */
+  use<Name extends ProfileUse["relaxation"]>(
+    member: Name,
+    issuer: string,
+    server: string,
+  ): IssuerProfile[Name] | undefined {
+    const profile = this.#profileWith(member, issuer);
+    const value = profile?.[member];
+    if (value !== undefined && value !== false)
+      this.#onUse({ issuer, server, relaxation: member, source: profile?.source });
     return value;
+  }
+
+  #profileWith(member: ProfileUse["relaxation"], issuer: string): IssuerProfile | undefined {
+    return this.#profiles.find((profile) => profile[member] !== undefined && matches(profile.issuer, issuer));
   }
 }
 

@@ -3,6 +3,7 @@ import { McpOAuthError } from "../core/errors.ts";
 import type { Http, HttpAnswer } from "../core/http.ts";
 import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
+import { formEncoded } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "./authorization-server.ts";
 import { authenticateClient } from "./client-authentication.ts";
 import type { DpopKey } from "./dpop-key.ts";
@@ -69,6 +70,14 @@ export function tidyTokenAnswer(answer: HttpAnswer): HttpAnswer {
   return { status: answer.status === 201 ? 200 : answer.status, headers, text: JSON.stringify(tidied) };
 }
 
+/** Some servers do not decode what comes by Basic as RFC 6749 section 2.3.1 wants it, and know the client only by post. */
+function adviceFor({ authenticationMethod, clientId, clientSecret }: OAuthClient): string {
+  const credentials = `${clientId}${clientSecret?.reveal() ?? ""}`;
+  const usual = "See oauthError and status.";
+  if (authenticationMethod !== "client_secret_basic" || formEncoded(credentials) === credentials) return usual;
+  return `${usual} If the client is right, the server may not decode its credentials: try authenticationMethod "client_secret_post".`;
+}
+
 /** What the answer of one attempt was: tokens, or a refusal that has been read but not thrown yet. */
 type Attempt = { readonly tokens: TokenResponse } | { readonly refusal: McpOAuthError };
 
@@ -84,7 +93,7 @@ async function attempt(context: EndpointContext, grant: Grant, what: string): Pr
       details,
       secrets: client.clientSecret === undefined ? grant.secrets : [...grant.secrets, client.clientSecret],
       nowMs: clock.now(),
-      advice: "See oauthError and status.",
+      advice: adviceFor(client),
     });
     return tidyTokenAnswer(answer);
   };

@@ -1,7 +1,9 @@
 import { pollForDeviceTokens } from "../authorization/grants/device-code.ts";
 import { McpOAuthError } from "../core/errors.ts";
+import { unionOfScopes } from "../core/scope.ts";
 import type { Discovery } from "../discovery/discover.ts";
-import { requestDeviceAuthorization } from "../endpoint/device-authorization-request.ts";
+import { type DeviceAuthorization, requestDeviceAuthorization } from "../endpoint/device-authorization-request.ts";
+import type { EndpointContext } from "../endpoint/token-request.ts";
 import type { PromptForDevice } from "../ports/device-prompt.ts";
 import type { Credential } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
@@ -15,6 +17,8 @@ export interface DeviceSignInOrder {
   readonly onShown?: (reopen: () => void) => void;
   readonly signal: AbortSignal;
 }
+
+type DeviceEndpoint = EndpointContext & { readonly signal: AbortSignal };
 
 /** Whether a sign-in on another device can be offered: the server has it, and there is a way to show the code. */
 export function canUseDevice(context: FlowContext, { authorizationServer }: Discovery): boolean {
@@ -37,6 +41,39 @@ function requireDevicePrompt(
   return context.devicePrompt;
 }
 
+/** Asks for a code. A stored client that the server has forgotten is registered again, once. */
+async function requestCode(
+  context: FlowContext,
+  order: DeviceSignInOrder,
+  resource: string | undefined,
+): Promise<{ endpoint: DeviceEndpoint; device: DeviceAuthorization }> {
+  const { discovery, scope, dpop, signal } = order;
+  const { server, authorizationServer, protectedResource } = discovery;
+  const laterScope = unionOfScopes(protectedResource?.scopesSupported?.join(" "));
+  const known = await context.registry.known(authorizationServer, "device");
+  const ask = async (): Promise<{ endpoint: DeviceEndpoint; device: DeviceAuthorization }> => {
+    const client = await context.registry.obtain({
+      server,
+      authorizationServer,
+      signal,
+      ...(scope !== undefined && { scope }),
+      ...(laterScope !== undefined && { laterScope }),
+    });
+    const dpopKey = dpop === undefined ? {} : { dpopKey: dpop.key };
+    const endpoint = { ...context, server, authorizationServer, client, signal, ...dpopKey };
+    const parameters = { ...(resource !== undefined && { resource }), ...(scope !== undefined && { scope }) };
+    return { endpoint, device: await requestDeviceAuthorization(endpoint, parameters) };
+  };
+  try {
+    return await ask();
+  } catch (error) {
+    const isForgotten = error instanceof McpOAuthError && error.oauthError === "invalid_client";
+    if (!isForgotten || known?.how !== "dynamic") throw error;
+    await context.registry.forget(known, server);
+    return ask();
+  }
+}
+
 /**
  * Signs a user in on another device (RFC 8628): shows a code and an address, and waits until the user has used them.
  *
@@ -44,30 +81,11 @@ function requireDevicePrompt(
  * `client_unavailable`, `registration_failed`, `token_request_failed`, `invalid_response`, `insecure_url`, `store_failed`.
  */
 export async function signInWithDevice(context: FlowContext, order: DeviceSignInOrder): Promise<Credential> {
-  const { discovery, account, scope, dpop, signal } = order;
-  const { server, issuer, authorizationServer, protectedResource } = discovery;
+  const { discovery, account, scope, signal } = order;
+  const { server, issuer } = discovery;
   const resource = context.profiles.use("omitResource", issuer, server) === true ? undefined : discovery.resource;
   const prompt = requireDevicePrompt(context, discovery);
-  const laterScope = protectedResource?.scopesSupported?.join(" ");
-  const client = await context.registry.obtain({
-    server,
-    authorizationServer,
-    signal,
-    ...(scope !== undefined && { scope }),
-    ...(laterScope !== undefined && laterScope !== "" && { laterScope }),
-  });
-  const endpoint = {
-    ...context,
-    server,
-    authorizationServer,
-    client,
-    signal,
-    ...(dpop !== undefined && { dpopKey: dpop.key }),
-  };
-  const device = await requestDeviceAuthorization(endpoint, {
-    ...(resource !== undefined && { resource }),
-    ...(scope !== undefined && { scope }),
-  });
+  const { endpoint, device } = await requestCode(context, order, resource);
   const over = new AbortController();
   context.events.emit("sign_in_started", {
     server,
@@ -93,8 +111,8 @@ export async function signInWithDevice(context: FlowContext, order: DeviceSignIn
       pollForDeviceTokens({ ...endpoint, signal: AbortSignal.any([signal, over.signal]) }, device, resource),
       shown,
     ]);
-    context.registry.prove(client);
-    const credential = issuedCredential(context, { ...order, client, tokens, flow: "device" });
+    context.registry.prove(endpoint.client);
+    const credential = issuedCredential(context, { ...order, client: endpoint.client, tokens, flow: "device" });
     await context.coordinator.save({ server, account }, credential);
     return credential;
   } finally {

@@ -48,6 +48,7 @@ export async function credentialByGrant(
     account,
     authorizationServer: discovery.authorizationServer,
     resource: discovery.resource,
+    omitResource: context.profiles.use("omitResource", discovery.issuer, discovery.server) === true,
     scope,
     ...(dpop !== undefined && { dpopKey: dpop.key }),
     ...(signal !== undefined && { signal }),

@@ -53,6 +53,9 @@ export function planAfterRefusal(knowledge: Knowledge): RefusalStep {
 /** Whether a refused credential can be refreshed, or only a new sign-in helps. */
 export function planRenewal(used: Credential | undefined, discovery: Discovery): "refresh" | "sign-in" {
   if (used?.refreshToken === undefined) return "sign-in";
+  // A refresh cannot bind a token to a key.
+  if (discovery.protectedResource?.dpopBoundAccessTokensRequired === true && used.tokenType !== "DPoP")
+    return "sign-in";
   // Tokens of an authorization server that the resource no longer names are not its tokens any more.
   return used.issuer === discovery.issuer && used.resource === discovery.resource ? "refresh" : "sign-in";
 }

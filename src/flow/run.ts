@@ -1,3 +1,4 @@
+import { grantFor } from "../authorization/machine-grants.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { coversScope, unionOfScopes } from "../core/scope.ts";
@@ -58,7 +59,9 @@ export class ServerSession {
     const joined = await this.#desk.join(this.#name, signal);
     if (joined !== undefined) return joined;
     try {
-      return await this.#context.coordinator.credential(this.key, signal === undefined ? {} : { signal });
+      return this.#fitting(
+        await this.#context.coordinator.credential(this.key, signal === undefined ? {} : { signal }),
+      );
     } catch (error) {
       if (error instanceof McpOAuthError && error.code === "sign_in_required") return undefined;
       throw error;
@@ -101,7 +104,7 @@ export class ServerSession {
     const step = planAfterRefusal({
       challenge,
       used,
-      current: session?.credential,
+      current: this.#fitting(session?.credential),
       usedIsUnproven: used !== undefined && this.#isUnproven(used),
       requestedBefore,
     });
@@ -187,14 +190,21 @@ export class ServerSession {
     return waitFor(this.#discovering.outcome, signal);
   }
 
+  /** A credential that may be sent: one of an earlier run may not be bound to a key as it has to be now. */
+  #fitting(credential: Credential | undefined): Credential | undefined {
+    if (credential === undefined || this.#context.dpop !== "require" || isStaticCredential(credential))
+      return credential;
+    return credential.tokenType === "DPoP" ? credential : undefined;
+  }
+
   async #joinOrLoad(options: { minTtlMs?: number; signal?: AbortSignal }): Promise<Credential | undefined> {
     const joined = await this.#desk.join(this.#name, options.signal);
     if (joined !== undefined) return joined;
     try {
-      return await this.#context.coordinator.credential(this.key, options);
+      return this.#fitting(await this.#context.coordinator.credential(this.key, options));
     } catch (error) {
-      if (error instanceof McpOAuthError && error.code === "sign_in_required" && this.#context.interactive)
-        return undefined;
+      const canSignIn = this.#context.interactive || grantFor(this.#context.grants, this.key.server) !== undefined;
+      if (error instanceof McpOAuthError && error.code === "sign_in_required" && canSignIn) return undefined;
       throw error;
     }
   }

@@ -67,6 +67,7 @@ async function signedInElsewhere(
   if (credential === undefined || order.forced) return undefined;
   if (credential.accessToken.reveal() === order.insteadOf?.accessToken.reveal()) return undefined;
   if (order.bearerOnly === true && credential.tokenType !== "Bearer") return undefined;
+  if (context.dpop === "require" && credential.tokenType !== "DPoP") return undefined;
   const usable = credential.expiresAt === undefined || credential.expiresAt > context.clock.now();
   return usable && coversScope(credential.requestedScope, scope) ? credential : undefined;
 }

@@ -1,8 +1,12 @@
+import { grantFor } from "../authorization/machine-grants.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
+import { configuredClient } from "../endpoint/configured-client.ts";
+import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import { type RevocableToken, revokeToken } from "../endpoint/revocation-request.ts";
-import type { Credential, SessionKey } from "../tokens/credential.ts";
+import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
+import { type ClientRemovalOutcome, removeClient } from "./remove-client.ts";
 
 /**
  * What became of a session's tokens at the authorization server.
@@ -20,6 +24,10 @@ export interface SignOutResult {
   readonly revocation: RevocationOutcome;
   /** Why the tokens may still live at the authorization server. */
   readonly error?: McpOAuthError;
+  /** What became of the client's registration, where it was to be removed as well. */
+  readonly registration?: ClientRemovalOutcome;
+  /** Why the client may still be registered. */
+  readonly registrationError?: McpOAuthError;
 }
 
 /** A sign-out must not hang on a server that does not answer. */
@@ -40,6 +48,16 @@ function failed(error: unknown): Attempt {
   return { outcome: answered ? "refused" : "unreachable", error: typed };
 }
 
+/** The client as it is configured now: keys are never stored. */
+function presentClient({ registry, grants }: FlowContext, { server }: SessionKey, credential: Credential): OAuthClient {
+  const { client, authorizationServer } = credential;
+  if (!isMachineCredential(credential)) return registry.complete(client, authorizationServer);
+  const grant = grantFor(grants, server);
+  const configured = grant?.type === "client_credentials" ? grant : grant?.client;
+  const usesIt = configured?.clientId === client.clientId;
+  return usesIt ? configuredClient(configured, authorizationServer) : client;
+}
+
 async function revokeCredential(
   context: FlowContext,
   key: SessionKey,
@@ -50,7 +68,7 @@ async function revokeCredential(
     ...context,
     server: key.server,
     authorizationServer: credential.authorizationServer,
-    client: context.registry.complete(credential.client, credential.authorizationServer),
+    client: presentClient(context, key, credential),
     signal,
   };
   const revoke = async (token: Secret, hint: RevocableToken): Promise<Attempt> => {
@@ -74,35 +92,74 @@ async function revokeCredential(
   return refresh !== undefined && refresh.outcome !== "revoked" ? refresh : access;
 }
 
-/** Revokes what a session holds, at every issuer, and removes the local copy whatever comes of that. */
+/** The outcome of one issuer's part of a session. */
+type Part = Pick<SignOutResult, "issuer" | "revocation" | "error" | "registration" | "registrationError">;
+
+async function revocationOf(
+  context: FlowContext,
+  key: SessionKey,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<Part> {
+  const { issuer, authorizationServer } = credential;
+  if (authorizationServer.revocation_endpoint === undefined) return { issuer, revocation: "unsupported" };
+  const { outcome, error } = await revokeCredential(context, key, credential, signal);
+  return { issuer, revocation: outcome, ...(error !== undefined && { error }) };
+}
+
+async function removalOf(
+  context: FlowContext,
+  key: SessionKey,
+  { client }: Credential,
+  signal: AbortSignal,
+): Promise<Part> {
+  const { outcome, error } = await removeClient(context, key, client, signal);
+  return {
+    revocation: "no_session",
+    registration: outcome,
+    ...(error !== undefined && { registrationError: error }),
+  };
+}
+
+/** Of several issuers the one is told of that did not do its part; a session mostly has but one. */
+function worstOf<Outcome>(parts: readonly Outcome[], isGood: (part: Outcome) => boolean): Outcome | undefined {
+  return parts.find((part) => !isGood(part)) ?? parts.at(-1);
+}
+
+/**
+ * Revokes what a session holds, at every issuer, and removes the local copy whatever comes of that. No refresh can come in
+ * between and leave new tokens behind.
+ */
 export async function signOutSession(
   context: FlowContext,
   key: SessionKey,
-  signal?: AbortSignal,
+  { signal, unregister = false }: { signal?: AbortSignal; unregister?: boolean } = {},
 ): Promise<SignOutResult> {
   const { coordinator, clock, events } = context;
-  const credentials = await coordinator.reload(key).then(
-    (session) => Object.values(session?.record.credentials ?? {}),
-    // What cannot be read cannot be revoked, but it can be removed.
-    () => [],
-  );
   const deadline = new AbortController();
-  const cancel = clock.schedule(() => deadline.abort(), REVOCATION_TIMEOUT_MS);
+  let cancel = (): void => undefined;
   const within = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);
-  let result: SignOutResult = { ...key, revocation: "no_session" };
+  const held: Credential[] = [];
+  const revocations: Part[] = [];
+  const removals: Part[] = [];
   try {
-    for (const credential of credentials) {
-      const { issuer, authorizationServer } = credential;
-      const supported = authorizationServer.revocation_endpoint !== undefined;
-      const { outcome, error } = supported
-        ? await revokeCredential(context, key, credential, within)
-        : { outcome: "unsupported" as const, error: undefined };
-      result = { ...key, issuer, revocation: outcome, ...(error !== undefined && { error }) };
-    }
+    await coordinator.remove(key, async (credentials) => {
+      cancel = clock.schedule(() => deadline.abort(), REVOCATION_TIMEOUT_MS);
+      held.push(...credentials);
+      for (const credential of credentials) revocations.push(await revocationOf(context, key, credential, within));
+    });
+    if (held.length > 0) events.emit("signed_out", { ...key });
+    for (const credential of unregister ? held : []) removals.push(await removalOf(context, key, credential, within));
   } finally {
     cancel();
-    await coordinator.remove(key);
   }
-  if (credentials.length > 0) events.emit("signed_out", { ...key });
-  return result;
+  const { registration, registrationError } =
+    worstOf(removals, (part) => part.registration === "removed") ?? ({} as Partial<Part>);
+  return {
+    ...key,
+    revocation: "no_session",
+    ...worstOf(revocations, (part) => part.revocation === "revoked"),
+    ...(registration !== undefined && { registration }),
+    ...(registrationError !== undefined && { registrationError }),
+  };
 }

@@ -1,6 +1,7 @@
 import { McpOAuthError } from "../core/errors.ts";
 import { type JsonObject, textMember, textsMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
+import { quoted } from "../core/text.ts";
 import { isLoopbackHost } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { chooseSecretMethod, isKnownMethod } from "../endpoint/client-authentication.ts";
@@ -64,6 +65,22 @@ function registeredMethod(
   return hasSecret ? chooseSecretMethod(authorizationServer.token_endpoint_auth_methods_supported) : "none";
 }
 
+/** Only a registered redirect URI may be sent (RFC 9700 section 2.1), and we can listen on no other than ours. */
+function requireRegisteredRedirect(
+  answer: JsonObject,
+  { redirectUri }: DynamicRegistrationRequest,
+  issuer: string,
+): void {
+  const registered = textsMember(answer, "redirect_uris") ?? [];
+  if (redirectUri === undefined || registered.length === 0 || registered.includes(redirectUri)) return;
+  throw new McpOAuthError(
+    "registration_failed",
+    `${issuer} registered other redirect URIs (${quoted(registered.join(" "))}) than the one that was asked for, ${redirectUri}. ` +
+      "Register a client with its operator and pass it in the option clients.",
+    { issuer },
+  );
+}
+
 /** What the server registered, which may differ from what was asked for (RFC 7591 section 3.2.1). */
 export function registeredClient(
   answer: JsonObject,
@@ -74,6 +91,7 @@ export function registeredClient(
   const accessToken = textMember(answer, "registration_access_token");
   const registrationUri = textMember(answer, "registration_client_uri");
   const expiresAt = answer.client_secret_expires_at;
+  requireRegisteredRedirect(answer, request, authorizationServer.issuer);
   return {
     issuer: authorizationServer.issuer,
     clientId: textMember(answer, "client_id") ?? "",

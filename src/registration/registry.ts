@@ -119,9 +119,15 @@ export class ClientRegistry {
     this.#provenAt.set(`${client.issuer} ${client.clientId}`, this.#options.clock.now());
   }
 
-  /** Drops a dynamic client that its server no longer knows, unless another has taken its place. */
+  /** Drops a dynamic client that its server no longer knows, unless another has taken its place, and tells so. */
   async forget(client: OAuthClient, server: string): Promise<void> {
-    const { store, events } = this.#options;
+    await this.drop(client);
+    this.#options.events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
+  }
+
+  /** Drops a dynamic client, unless another has taken its place. */
+  async drop(client: OAuthClient): Promise<void> {
+    const { store } = this.#options;
     this.#provenAt.delete(`${client.issuer} ${client.clientId}`);
     for (const purpose of ["redirect", "device"] as const) {
       const key = keyOf(client.issuer, purpose);
@@ -133,7 +139,6 @@ export class ClientRegistry {
         await lock.release();
       }
     }
-    events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
   }
 
   #configured(authorizationServer: AuthorizationServerMetadata): OAuthClient | undefined {

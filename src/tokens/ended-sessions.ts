@@ -25,4 +25,3 @@ export class EndedSessions {
     this.#told.delete(storeKey(key));
   }
 }
-

@@ -7,18 +7,11 @@ import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
 import { isDefiniteRefusal } from "./backoff.ts";
-import {
-  activeCredential,
-  type Credential,
-  isRenewable,
-  type SessionRecord,
-  withCredential,
-  withoutCredential,
-} from "./credential.ts";
+import { type Credential, isRenewable, type SessionRecord, withCredential, withoutCredential } from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
 import { readSession } from "./read-session.ts";
 import { refreshCredential } from "./refresh.ts";
-import { keptByPolicy, policyFor, type SessionPolicyOption } from "./session-policy.ts";
+import { type SessionPolicyOption, usableCredential } from "./session-policy.ts";
 import { serializeSession } from "./session-record.ts";
 
 /** The steps of the transaction, in their order, for tests that kill the process at each of them. */
@@ -87,16 +80,6 @@ function nextJournal(record: SessionRecord, issuer: string, nowMs: number): Sess
       "If its server refuses even fresh tokens, report it to the operator.",
     { server: record.server, issuer, retryAfterMs: Math.max(oldest + BREAKER_WINDOW_MS - nowMs, 1000) },
   );
-}
-
-/** What the session has in use, as far as its policy lets it be used. */
-function usableCredential(
-  { sessionPolicy }: RefreshContext,
-  record: SessionRecord | undefined,
-): Credential | undefined {
-  const credential = activeCredential(record);
-  if (record === undefined || credential === undefined) return undefined;
-  return keptByPolicy(policyFor(sessionPolicy, record), credential);
 }
 
 /**
@@ -210,7 +193,7 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     await step("locked");
     const record = await readSession(store, key);
     await step("read");
-    const credential = usableCredential(context, record);
+    const credential = usableCredential(context.sessionPolicy, record);
     if (record === undefined || credential === undefined) throw nothingToRefresh(record, credential);
     const freshness = freshnessOf(momentsOf(credential, refreshAt), clock.now());
     if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") return adopt(record);

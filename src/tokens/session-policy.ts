@@ -1,4 +1,4 @@
-import type { Credential, SessionKey } from "./credential.ts";
+import { activeCredential, type Credential, type SessionKey, type SessionRecord } from "./credential.ts";
 
 /** How long a session may last, whatever its tokens say. */
 export interface SessionPolicy {
@@ -40,6 +40,16 @@ export function keptByPolicy(policy: SessionPolicy, credential: Credential): Cre
   if (policy.refresh !== false) return credential;
   const { refreshToken: _dropped, ...kept } = credential;
   return kept;
+}
+
+/** The credential in use, as far as the policy lets it be used. */
+export function usableCredential(
+  option: SessionPolicyOption | undefined,
+  record: SessionRecord | undefined,
+): Credential | undefined {
+  const credential = activeCredential(record);
+  if (record === undefined || credential === undefined || option === undefined) return credential;
+  return keptByPolicy(policyFor(option, record), credential);
 }
 
 /** Whether the time of the last use should be written again: not at each use, but often enough for the limit. */

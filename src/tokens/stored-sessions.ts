@@ -12,7 +12,13 @@ import {
 } from "./credential.ts";
 import { momentsOf, type TokenMoments } from "./freshness.ts";
 import { readSession } from "./read-session.ts";
-import { keptByPolicy, policyFor, type SessionPolicy, type SessionPolicyOption } from "./session-policy.ts";
+import {
+  keptByPolicy,
+  policyFor,
+  type SessionPolicy,
+  type SessionPolicyOption,
+  usableCredential,
+} from "./session-policy.ts";
 import { serializeSession } from "./session-record.ts";
 
 /** A session in memory, with what the hot path needs worked out. */
@@ -84,14 +90,12 @@ export class StoredSessions {
   /** Takes in a record that the store has. */
   remember(name: string, record: SessionRecord): LoadedSession {
     const { sessionPolicy, refreshAt } = this.#options;
-    const policy = sessionPolicy === undefined ? undefined : policyFor(sessionPolicy, record);
-    const stored = activeCredential(record);
-    const credential = stored === undefined || policy === undefined ? stored : keptByPolicy(policy, stored);
+    const credential = usableCredential(sessionPolicy, record);
     const session: LoadedSession = {
       record,
       credential,
       moments: credential === undefined ? NO_MOMENTS : momentsOf(credential, refreshAt),
-      ...(policy !== undefined && { policy }),
+      ...(sessionPolicy !== undefined && { policy: policyFor(sessionPolicy, record) }),
     };
     this.#sessions.set(name, session);
     this.#options.onChange(name, session);

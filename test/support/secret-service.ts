@@ -48,6 +48,7 @@ export async function startSecretService(): Promise<SecretService> {
   try {
     const env = await privateEnvironment(home);
     programs.push(await start(["dbus-daemon", `--config-file=${join(home, "bus.conf")}`, "--nofork"], env));
+    await waitForBus(join(home, "bus"));
     const keyring = await start(
       ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
       env,
@@ -85,7 +86,8 @@ async function start(command: readonly string[], env: Environment, input = ""): 
     env: env.whole,
     stdio: ["pipe", "pipe", "ignore", "pipe"],
   });
-  (shell.stdio[3] as Writable).end(input);
+  // A program that ends at once does not read its input; that it has ended shows elsewhere.
+  (shell.stdio[3] as Writable).on("error", () => undefined).end(input);
   const [line] = (await once(shell.stdout as Readable, "data")) as [Buffer];
   const pid = Number(line.toString());
   return {
@@ -122,6 +124,22 @@ async function privateEnvironment(home: string): Promise<Environment> {
 function busConfiguration(address: string): string {
   const rules = '<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>';
   return `<busconfig><type>session</type><listen>${address}</listen><policy context="default">${rules}</policy></busconfig>`;
+}
+
+/** A keyring that starts before its bus listens gives up. */
+async function waitForBus(path: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (Date.now() < deadline) {
+    const socket = connect(path);
+    const isUp = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isUp) return;
+    await sleep(10);
+  }
+  throw new Error(`dbus-daemon did not listen within ${PATIENCE_MS} ms`);
 }
 
 /** Asks the bus, not the service. Until the bus listens, dbus-send fails. */

@@ -6,7 +6,8 @@ import { type EndpointContext, requestToken, type TokenResponse } from "../../en
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code";
 /** What slow_down adds to the interval, for this and all later polls (RFC 8628 section 3.5). */
 const SLOW_DOWN_MS = 5000;
-const LONGEST_INTERVAL_MS = 60_000;
+/** Up to here a server in trouble makes the interval longer by itself. */
+const LONGEST_BACKOFF_MS = 60_000;
 
 /** The next interval after a poll that gave no tokens; throws what ends the polling. */
 function intervalAfter(error: unknown, intervalMs: number): number {
@@ -17,7 +18,7 @@ function intervalAfter(error: unknown, intervalMs: number): number {
   // A server in trouble is asked less and less often, as the section recommends for timeouts.
   const passing =
     error.code === "timeout" || error.code === "network_failed" || (error.status ?? 0) >= 500 || error.status === 429;
-  if (passing) return Math.max(Math.min(intervalMs * 2, LONGEST_INTERVAL_MS), error.retryAfterMs ?? 0);
+  if (passing) return Math.max(atLeast, Math.min(intervalMs * 2, LONGEST_BACKOFF_MS));
   throw error;
 }
 

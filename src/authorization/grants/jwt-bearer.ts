@@ -5,14 +5,19 @@ import { configuredClient } from "../../endpoint/configured-client.ts";
 import { anonymousClient, type OAuthClient } from "../../endpoint/oauth-client.ts";
 import { requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
 import type { JwtBearerGrant } from "../machine-grants.ts";
-import type { GrantedTokens, MachineContext } from "./machine-context.ts";
+import { type GrantedTokens, type MachineContext, targetParameters } from "./machine-context.ts";
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/** Refuses to send an assertion to a server that says it takes none (RFC 8414 section 2, grant_types_supported). */
-export function requireJwtBearer({ authorizationServer, server }: MachineContext): void {
-  const supported = authorizationServer.grant_types_supported;
+/**
+ * Refuses to send an assertion to a server that says it takes none (RFC 8414 section 2, grant_types_supported).
+ *
+ * @param profile the kind of assertion, for servers that list kinds in `authorization_grant_profiles_supported`.
+ */
+export function requireJwtBearer({ authorizationServer, server }: MachineContext, profile?: string): void {
+  const { grant_types_supported: supported, authorization_grant_profiles_supported: profiles } = authorizationServer;
   if (supported === undefined || supported.includes(GRANT_TYPE)) return;
+  if (profile !== undefined && Array.isArray(profiles) && profiles.includes(profile)) return;
   const { issuer } = authorizationServer;
   const message = `${issuer} does not take assertions (its grant_types_supported lacks ${GRANT_TYPE}), so none was sent. Use another grant for ${server}.`;
   throw new McpOAuthError("authorization_failed", message, { server, issuer });
@@ -24,8 +29,7 @@ export async function exchangeAssertion(
   assertion: Secret,
   client: OAuthClient,
 ): Promise<TokenResponse> {
-  const { resource, scope } = context;
-  const parameters = { assertion: assertion.reveal(), resource, ...(scope !== undefined && { scope }) };
+  const parameters = { assertion: assertion.reveal(), ...targetParameters(context) };
   return requestToken({ ...context, client }, { type: GRANT_TYPE, parameters, secrets: [assertion] });
 }
 

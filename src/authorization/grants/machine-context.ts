@@ -13,6 +13,8 @@ export interface MachineContext {
   readonly account: string;
   readonly authorizationServer: AuthorizationServerMetadata;
   readonly resource: string;
+  /** Whether the issuer refuses the `resource` parameter. */
+  readonly omitResource: boolean;
   readonly scope: string | undefined;
   readonly dpopKey?: DpopKey;
   readonly signal?: AbortSignal;
@@ -22,4 +24,9 @@ export interface MachineContext {
 export interface GrantedTokens {
   readonly client: OAuthClient;
   readonly tokens: TokenResponse;
+}
+
+/** The parameters that every token request of such a grant has: which server it is for (RFC 8707), and for what. */
+export function targetParameters({ resource, omitResource, scope }: MachineContext): Record<string, string> {
+  return { ...(!omitResource && { resource }), ...(scope !== undefined && { scope }) };
 }

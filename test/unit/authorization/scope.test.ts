@@ -75,6 +75,8 @@ describe("chooseScope", () => {
     };
     expect(choose({ supportedByResource: ["read", "admin"], narrow }, WITH_OFFLINE)).toBe("read offline_access");
     expect(choose({ supportedByResource: ["admin"], narrow }, WITH_OFFLINE)).toBeUndefined();
-    expect(questions[0]).toEqual({ server: SERVER, scopes: ["read", "admin"] });
+    expect(questions[0]).toEqual({ server: SERVER, scopes: ["read", "admin", "offline_access"] });
+    const once = (): readonly string[] => ["read"];
+    expect(choose({ supportedByResource: ["read"], narrow: once }, WITH_OFFLINE)).toBe("read");
   });
 });

@@ -163,15 +163,16 @@ describe("registerDynamically", () => {
       {},
       { authenticationMethod: "none" },
     ],
-    [
-      "other redirect URIs",
-      { redirect_uris: ["http://127.0.0.1/other"] },
-      {},
-      { redirectUris: ["http://127.0.0.1/other"] },
-    ],
   ])("uses what the server registered: %s [DCR-5]", async (_case, answer, metadata, expected) => {
     const { outcome } = await registering((_, { json }) => json({ client_id: "c", ...answer }, 201), { ...metadata });
     expect(await outcome).toMatchObject(expected);
+  });
+
+  it("refuses a client that was registered with other redirect URIs than ours [DCR-5] [RUR-2]", async () => {
+    const { outcome } = await registering((_, { json }) =>
+      json({ client_id: "c", redirect_uris: ["http://127.0.0.1/other"] }, 201),
+    );
+    await expect(outcome).rejects.toMatchObject({ code: "registration_failed" });
   });
 
   it.each<[unknown, number | undefined]>([
