@@ -1,4 +1,6 @@
+export type { ResolveAddresses } from "./adapters/address-guard.ts";
 export { openInBrowser } from "./adapters/browser.ts";
+export type { NetworkOptions } from "./adapters/guarded-fetch.ts";
 export { type LoopbackReceiverOptions, loopbackReceiver } from "./adapters/loopback/receiver.ts";
 export { memoryStore } from "./adapters/memory-store.ts";
 export { type TerminalPromptOptions, terminalPrompt } from "./adapters/terminal.ts";

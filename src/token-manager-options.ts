@@ -1,4 +1,5 @@
 import type { EncryptedFileStoreOptions } from "./adapters/encrypted-file/options.ts";
+import type { NetworkOptions } from "./adapters/guarded-fetch.ts";
 import type { KeychainStoreOptions } from "./adapters/keychain/options.ts";
 import type { DpopMode } from "./authorization/dpop-choice.ts";
 import type { MachineGrant } from "./authorization/machine-grants.ts";
@@ -81,8 +82,13 @@ export interface TokenManagerOptions {
   account?: string;
   /** The share of a token's lifetime after which it is refreshed, above 0 and up to 1. Default 0.8. */
   refreshAt?: number;
-  /** For MCP and OAuth requests alike, when the host has its own. Default: the global `fetch`. */
+  /**
+   * For MCP and OAuth requests alike, when the host has its own. Default: the global `fetch` for MCP requests, and for OAuth
+   * requests a client that guards against servers which lead into private networks; see `network`.
+   */
   fetch?: Fetch;
+  /** How OAuth requests travel: guarded addresses, further certificate authorities, a client certificate. */
+  network?: NetworkOptions;
   /** How long a person has to finish a sign-in, in milliseconds. Default 300,000. */
   signInTimeoutMs?: number;
   /** How long a request to an authorization server may take, in milliseconds. Default 30,000. */

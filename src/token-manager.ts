@@ -1,5 +1,6 @@
 import { openInBrowser } from "./adapters/browser.ts";
 import { chooseStore } from "./adapters/choose-store.ts";
+import { guardedFetch } from "./adapters/guarded-fetch.ts";
 import { loopbackReceiver } from "./adapters/loopback/receiver.ts";
 import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider.ts";
 import { authorizedFetch } from "./attach/fetch.ts";
@@ -13,6 +14,7 @@ import { type Fetch, Http, platformFetch } from "./core/http.ts";
 import type { Secret } from "./core/secret.ts";
 import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
 import { MetadataCache } from "./discovery/cache.ts";
+import type { DiscoveryPolicy } from "./discovery/discover.ts";
 import { IssuerProfiles } from "./endpoint/issuer-profile.ts";
 import type { FlowContext, SignInFlow } from "./flow/context.ts";
 import { renewByGrant } from "./flow/renew-by-grant.ts";
@@ -91,6 +93,17 @@ function tokenResult({ accessToken, tokenType, expiresAt, scope, issuer }: Crede
     issuer,
     ...(expiresAt !== undefined && { expiresAt }),
     ...(scope !== undefined && { scope }),
+  };
+}
+
+function discoveryPolicyOf(options: TokenManagerOptions, profiles: IssuerProfiles): DiscoveryPolicy {
+  const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
+  return {
+    profiles,
+    ...(chooseAuthorizationServer !== undefined && { chooseAuthorizationServer }),
+    ...(resourceMatch !== undefined && { resourceMatch }),
+    ...(acceptResource !== undefined && { acceptResource }),
+    ...(legacyFallback !== undefined && { legacyFallback }),
   };
 }
 
@@ -305,6 +318,7 @@ export class TokenManager {
     const http = new Http({
       fetch: this.#fetch,
       clock,
+      ...(options.fetch === undefined && { fetchFor: guardedFetch(options.network ?? {}, this.#fetch) }),
       ...(options.requestTimeoutMs !== undefined && { timeoutMs: options.requestTimeoutMs }),
     });
     const registry = new ClientRegistry({
@@ -333,7 +347,6 @@ export class TokenManager {
       completeClient: (client, authorizationServer) => registry.complete(client, authorizationServer),
       onClientForgotten: (client, server) => registry.forget(client, server),
     });
-    const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
     const context: FlowContext = {
       clientName: options.clientName,
       clock,
@@ -344,13 +357,7 @@ export class TokenManager {
       coordinator,
       metadataCache: new MetadataCache(clock),
       profiles,
-      discoveryPolicy: {
-        profiles,
-        ...(chooseAuthorizationServer !== undefined && { chooseAuthorizationServer }),
-        ...(resourceMatch !== undefined && { resourceMatch }),
-        ...(acceptResource !== undefined && { acceptResource }),
-        ...(legacyFallback !== undefined && { legacyFallback }),
-      },
+      discoveryPolicy: discoveryPolicyOf(options, profiles),
       receiver: options.redirectReceiver ?? loopbackReceiver({ clock }),
       redirect: options.redirect ?? {},
       openBrowser: options.openBrowser ?? openInBrowser,

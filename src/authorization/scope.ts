@@ -14,6 +14,8 @@ export interface ScopeQuestion {
   readonly requestedBefore?: string;
   readonly authorizationServer: AuthorizationServerMetadata;
   readonly narrow?: NarrowScope;
+  /** Whether a person takes part. Machines get tokens anew as they got the first, so they ask for no refresh token. Default true. */
+  readonly forPerson?: boolean;
 }
 
 /**
@@ -22,7 +24,8 @@ export interface ScopeQuestion {
  */
 export function chooseScope(question: ScopeQuestion): string | undefined {
   const { wanted, challenged, supportedByResource, requestedBefore, authorizationServer, narrow, server } = question;
-  const offline = authorizationServer.scopes_supported?.includes("offline_access") === true;
+  const offline =
+    question.forPerson !== false && authorizationServer.scopes_supported?.includes("offline_access") === true;
   // Refresh tokens are a matter of the authorization server; what a resource says about them does not count.
   const supported = supportedByResource?.filter((scope) => offline || scope !== "offline_access");
   const suggested = challenged ?? supported?.join(" ");

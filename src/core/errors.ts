@@ -7,6 +7,7 @@
  * | `invalid_argument` | a value handed to this library is not usable | fix the call |
  * | `invalid_configuration` | options contradict one another | fix the options |
  * | `insecure_url` | a URL is neither https nor loopback http | serve it over https |
+ * | `address_refused` | a server leads into a network where it must not | see the message |
  * | `network_failed` | a server could not be reached | check the network, retry |
  * | `timeout` | an answer or a person took too long | retry |
  * | `aborted` | the caller's AbortSignal fired | nothing |
@@ -42,6 +43,7 @@ export type McpOAuthErrorCode =
   | "invalid_argument"
   | "invalid_configuration"
   | "insecure_url"
+  | "address_refused"
   | "network_failed"
   | "timeout"
   | "aborted"
@@ -77,6 +79,7 @@ const everyCode: Record<McpOAuthErrorCode, true> = {
   invalid_argument: true,
   invalid_configuration: true,
   insecure_url: true,
+  address_refused: true,
   network_failed: true,
   timeout: true,
   aborted: true,

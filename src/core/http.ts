@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { McpOAuthError, type McpOAuthErrorDetails } from "./errors.ts";
+import { findMcpOAuthError, McpOAuthError, type McpOAuthErrorDetails } from "./errors.ts";
 import { parseUrl, requireSecureUrl } from "./url.ts";
 
 /** The shape of `fetch` that this library calls. */
@@ -10,6 +10,8 @@ export const platformFetch: Fetch = (input, init) => globalThis.fetch(input, ini
 
 export interface HttpOptions {
   readonly fetch: Fetch;
+  /** What takes the place of `fetch` for requests that an MCP server has caused. */
+  readonly fetchFor?: (server: string) => Fetch;
   readonly clock: Clock;
   /** For headers and body together. Default 30,000. */
   readonly timeoutMs?: number;
@@ -73,7 +75,9 @@ export class Http {
     try {
       return await this.#follow(request, signal, request.redirects ?? 0);
     } catch (error) {
-      if (error instanceof McpOAuthError) throw error;
+      // Our own word may come wrapped: the guard speaks from inside a connection attempt.
+      const own = findMcpOAuthError(error);
+      if (own !== undefined) throw own;
       if (request.signal?.aborted === true) {
         throw new McpOAuthError("aborted", `${request.what} was not waited for: the operation was aborted.`, {
           ...details,
@@ -100,7 +104,9 @@ export class Http {
   async #follow(request: HttpRequest, signal: AbortSignal, redirectsLeft: number): Promise<HttpAnswer> {
     const details = request.details ?? {};
     const url = requireSecureUrl(String(request.url), request.what, details);
-    const response = await this.#options.fetch(url.href, {
+    const { fetch, fetchFor } = this.#options;
+    const send: Fetch = details.server === undefined || fetchFor === undefined ? fetch : fetchFor(details.server);
+    const response = await send(url.href, {
       method: request.method,
       signal,
       redirect: "manual",

@@ -1,6 +1,6 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor } from "../authorization/machine-grants.ts";
-import { McpOAuthError } from "../core/errors.ts";
+import { McpOAuthError, type McpOAuthErrorCode } from "../core/errors.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
 import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
@@ -40,11 +40,29 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
   });
 }
 
+/** What does not pass by itself: a configuration that does not fit, or does not fit any more. */
+const DEFINITE: readonly McpOAuthErrorCode[] = [
+  "authorization_failed",
+  "client_mismatch",
+  "dpop_unsupported",
+  "invalid_configuration",
+];
+
+/** Trying again would not help here; a sign-in from the start tells its caller the reason. */
+function definite(error: unknown, { server }: SessionKey): unknown {
+  if (!(error instanceof McpOAuthError) || !DEFINITE.includes(error.code)) return error;
+  const message = `The token for ${server} cannot be had anew: ${error.message}`;
+  return new McpOAuthError("sign_in_required", message, { server, cause: error });
+}
+
 /** Gets a machine's credential anew, the way it was had; `undefined` for credentials of people. */
 export function renewByGrant(
   context: FlowContext,
   key: SessionKey,
   credential: Credential,
 ): Promise<Credential> | undefined {
-  return isMachineCredential(credential) ? renew(context, key, credential) : undefined;
+  if (!isMachineCredential(credential)) return undefined;
+  return renew(context, key, credential).catch((error: unknown) => {
+    throw definite(error, key);
+  });
 }

@@ -90,8 +90,10 @@ export async function performSignIn(
   try {
     const discovery = await order.discover(signal);
     const before = (await coordinator.load(key))?.record;
+    const grant = grantFor(context.grants, server);
     const scope = chooseScope({
       server,
+      forPerson: grant === undefined,
       authorizationServer: discovery.authorizationServer,
       ...(wantedScope !== undefined && { wanted: wantedScope }),
       ...(challenge?.scope !== undefined && { challenged: challenge.scope }),
@@ -101,7 +103,6 @@ export async function performSignIn(
       ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
       ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
     });
-    const grant = grantFor(context.grants, server);
     if (grant === undefined && !context.interactive) throw interactionRequired(server, discovery.issuer, scope);
     const lock = await store.lock(`sign-in/${storeKey(key)}`, { timeoutMs: context.signInTimeoutMs, signal });
     try {

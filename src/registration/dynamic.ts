@@ -54,6 +54,16 @@ function reducedMetadata(metadata: ClientMetadata): ClientMetadata {
   return { ...rest, grant_types: [grantType] };
 }
 
+/** Clients without a redirect URI are not known everywhere; the one that stands here is never listened on. */
+function withUnusedRedirect(metadata: ClientMetadata): ClientMetadata {
+  return {
+    ...metadata,
+    redirect_uris: ["http://127.0.0.1/callback"],
+    grant_types: ["authorization_code", ...(metadata.grant_types as readonly string[])],
+    response_types: ["code"],
+  };
+}
+
 /** The method that holds for the client: what the server answered, else what fits what it gave us. */
 function registeredMethod(
   answer: JsonObject,
@@ -108,7 +118,8 @@ export function registeredClient(
 }
 
 /**
- * Registers a client (RFC 7591), at most twice: a server that refuses the metadata is asked once more with less of it.
+ * Registers a client (RFC 7591), at most twice: a server that refuses the metadata is asked once more with less of it, and
+ * one that refuses a client for other devices because it has no redirect URI, with one.
  *
  * @throws `registration_failed`; for a refused redirect URI the message says what to change.
  */
@@ -122,26 +133,22 @@ export async function registerDynamically(
     return registeredClient(await requestRegistration(context, metadata), request, authorizationServer);
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error;
-    if (error.oauthError === "invalid_redirect_uri") throw redirectUriRefused(error, request, context);
-    if (error.oauthError !== "invalid_client_metadata") throw error;
+    const wantsRedirect = error.oauthError === "invalid_redirect_uri";
+    if (wantsRedirect && request.redirectUri !== undefined)
+      throw redirectUriRefused(error, request.redirectUri, context);
+    if (!wantsRedirect && error.oauthError !== "invalid_client_metadata") throw error;
     const { scope: _scope, ...unlimited } = request;
-    return registeredClient(
-      await requestRegistration(context, reducedMetadata(metadata)),
-      unlimited,
-      authorizationServer,
-    );
+    const other = wantsRedirect ? withUnusedRedirect(metadata) : reducedMetadata(metadata);
+    const answer = await requestRegistration(context, other);
+    return registeredClient(answer, wantsRedirect ? request : unlimited, authorizationServer);
   }
 }
 
-function redirectUriRefused(
-  cause: McpOAuthError,
-  { redirectUri }: DynamicRegistrationRequest,
-  context: RegistrationContext,
-): McpOAuthError {
+function redirectUriRefused(cause: McpOAuthError, redirectUri: string, context: RegistrationContext): McpOAuthError {
   const { issuer } = context.authorizationServer;
   return new McpOAuthError(
     "registration_failed",
-    `${issuer} refuses the redirect URI ${redirectUri ?? "(none)"}. Try another with the option redirect (for example ` +
+    `${issuer} refuses the redirect URI ${redirectUri}. Try another with the option redirect (for example ` +
       '{ host: "localhost" } or a fixed port), or register a client with its operator and pass it in the option clients.',
     { cause, server: context.server, issuer, oauthError: "invalid_redirect_uri" },
   );

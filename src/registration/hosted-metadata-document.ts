@@ -13,7 +13,11 @@ function lintDelivery({ status, headers }: HttpAnswer): MetadataDocumentFinding[
   const findings: MetadataDocumentFinding[] = [];
   const type = headers.get("content-type") ?? "";
   if (status !== 200)
-    findings.push({ level: "error", member: "document", message: `is served with status ${status}; only 200 is taken` });
+    findings.push({
+      level: "error",
+      member: "document",
+      message: `is served with status ${status}; only 200 is taken`,
+    });
   if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) {
     const message = `is served as ${type === "" ? "no type" : type}; it should be application/json`;
     findings.push({ level: "error", member: "document", message });

@@ -49,7 +49,10 @@ export class KeyIndex {
     try {
       const keys = await this.list();
       if (!change(keys)) return;
-      await this.#items.write(INDEX, toAsciiJson([...keys]), lock.fence, () => lock.assertHeld());
+      const mayWrite = (): void => lock.assertHeld();
+      // Nothing is left behind in the keychain of somebody who has signed out everywhere.
+      if (keys.size === 0) await this.#items.remove(INDEX, mayWrite);
+      else await this.#items.write(INDEX, toAsciiJson([...keys]), lock.fence, mayWrite);
     } finally {
       await lock.release();
     }

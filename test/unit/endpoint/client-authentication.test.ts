@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { chooseSecretMethod, isKnownMethod } from "../../../src/endpoint/client-authentication.ts";
-import type { OAuthClient } from "../../../src/endpoint/oauth-client.ts";
+import { anonymousClient, type OAuthClient } from "../../../src/endpoint/oauth-client.ts";
+import { revokeToken } from "../../../src/endpoint/revocation-request.ts";
 import { requestToken } from "../../../src/endpoint/token-request.ts";
 import { startScriptedServer } from "../../servers/scripted-server.ts";
 import { failureOf, shown } from "../../support/failure.ts";
@@ -92,6 +93,23 @@ describe("client authentication", () => {
   it("by Basic leaves alone what the encoding leaves alone, for servers that do not decode [CA-3]", async () => {
     const { authorization } = await sentBy({ clientId: "4f1e2c3a-0b1d_x.y", secret: "a-b_c.d*e" });
     expect(Buffer.from(authorization!.slice(6), "base64").toString()).toBe("4f1e2c3a-0b1d_x.y:a-b_c.d*e");
+  });
+
+  it("sends nothing for no client, with a grant and with a revocation [WIF-3]", async () => {
+    const server = await closing(
+      startScriptedServer({
+        "POST /token": (_, { json }) => json({ access_token: "a", token_type: "Bearer" }),
+        "POST /revoke": (_, { json }) => json({}),
+      }),
+    );
+    const context = endpointAt(server.url, { client: anonymousClient(server.url) });
+    const tokens = await requestToken(context, { type: "urn:any", parameters: {}, secrets: [] });
+    await revokeToken(context, tokens.accessToken, "access_token");
+    const sent = server.log.requests.map(({ headers, body }) => [headers.authorization, body]);
+    expect(sent).toEqual([
+      [undefined, "grant_type=urn%3Aany"],
+      [undefined, "token_type_hint=access_token&token=a"],
+    ]);
   });
 
   it.each<Partial<OAuthClient>>([

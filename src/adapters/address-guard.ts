@@ -1,0 +1,55 @@
+import type { LookupAddress } from "node:dns";
+import { McpOAuthError } from "../core/errors.ts";
+
+/** What kind of network an address belongs to. */
+export type NetworkZone = "public" | "private" | "loopback" | "forbidden";
+
+/** Ranges in which an organisation's own machines live (RFC 1918, RFC 4193, RFC 6598). */
+const PRIVATE_RANGES = new Set(["private", "uniqueLocal", "carrierGradeNat"]);
+
+/** Looks a host name up, as `dns.promises.lookup` with `all` does. */
+export type ResolveAddresses = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/**
+ * The zone of an address. Everything that is neither public, private nor loopback - link-local with the cloud's metadata
+ * services, multicast, translated and tunnelled addresses, documentation - is forbidden: nobody runs a server there.
+ */
+export async function zoneOf(address: string): Promise<NetworkZone> {
+  const { default: ipaddr } = await import("ipaddr.js");
+  if (!ipaddr.isValid(address)) return "forbidden";
+  // IPv4-mapped addresses are taken for what they are.
+  const range = ipaddr.process(address).range();
+  if (range === "unicast") return "public";
+  if (range === "loopback") return "loopback";
+  return PRIVATE_RANGES.has(range) ? "private" : "forbidden";
+}
+
+/** The zone of a host: the most inner one of its addresses, so that one public address does not cover for a private one. */
+export async function zoneOfHost(hostname: string, resolve: ResolveAddresses): Promise<NetworkZone> {
+  const { default: ipaddr } = await import("ipaddr.js");
+  const literal = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (ipaddr.isValid(literal)) return zoneOf(literal);
+  const addresses = await resolve(hostname);
+  const zones = await Promise.all(addresses.map(({ address }) => zoneOf(address)));
+  return (["forbidden", "loopback", "private"] as const).find((zone) => zones.includes(zone)) ?? "public";
+}
+
+/**
+ * Whether a server in one zone may name addresses in another: everybody may name public ones; a server of a private
+ * network, which the user configured, may name machines of private networks; one on loopback may name loopback too.
+ */
+export function mayName(server: NetworkZone, target: NetworkZone): boolean {
+  if (target === "public") return true;
+  if (target === "private") return server === "private" || server === "loopback";
+  return target === "loopback" && server === "loopback";
+}
+
+/** The error for an address that a server must not lead us to. */
+export function addressRefused(hostname: string, zone: NetworkZone, server: string): McpOAuthError {
+  return new McpOAuthError(
+    "address_refused",
+    `${server} leads to ${hostname}, which is ${zone === "forbidden" ? "an address that no server has" : `a ${zone} address`}; such ` +
+      "requests are refused, because a hostile server could reach into your network by them. If that is intended: network: { allowPrivateAddresses: true }.",
+    { server },
+  );
+}

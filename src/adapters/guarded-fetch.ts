@@ -1,0 +1,148 @@
+import type { LookupAddress } from "node:dns";
+import type { LookupFunction } from "node:net";
+import process from "node:process";
+import type { Dispatcher, RequestInit as UndiciRequestInit } from "undici";
+import type { Fetch } from "../core/http.ts";
+import { isLoopbackHost } from "../core/url.ts";
+import {
+  addressRefused,
+  mayName,
+  type NetworkZone,
+  type ResolveAddresses,
+  zoneOf,
+  zoneOfHost,
+} from "./address-guard.ts";
+
+/** How OAuth requests travel. */
+export interface NetworkOptions {
+  /**
+   * Whether servers may name machines in private networks or on loopback, wherever they are themselves. Default `false`:
+   * only servers that are there themselves may. Link-local addresses are never allowed.
+   */
+  allowPrivateAddresses?: boolean;
+  /** Certificates of further authorities, in PEM; the system's and `NODE_EXTRA_CA_CERTS` hold in any case. */
+  certificateAuthorities?: readonly string[];
+  /** The client's own certificate and key, in PEM, for servers that ask for one. */
+  clientCertificate?: { certificate: string; key: string };
+  /** Environment variables that name proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`). Default: the process's. */
+  environment?: Readonly<Record<string, string | undefined>>;
+  /** Looks host names up. Default: the system's resolver. */
+  resolveAddresses?: ResolveAddresses;
+}
+
+/** Makes the `fetch` for the OAuth requests that one MCP server has caused. */
+export type FetchFor = (server: string) => Fetch;
+
+const systemResolver: ResolveAddresses = async (hostname) => {
+  const { lookup } = await import("node:dns/promises");
+  return lookup(hostname, { all: true, verbatim: true });
+};
+
+const PROXY_VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+
+/** Checks each address in the very lookup whose result is connected to, so that no second answer can differ. */
+function guardedLookup(server: string, zone: NetworkZone, resolve: ResolveAddresses): LookupFunction {
+  return (hostname, options, callback) => {
+    const check = async (): Promise<readonly LookupAddress[]> => {
+      const addresses = await resolve(hostname);
+      for (const { address } of addresses) {
+        const found = await zoneOf(address);
+        if (!mayName(zone, found)) throw addressRefused(hostname, found, server);
+      }
+      return addresses;
+    };
+    check().then(
+      (addresses) => {
+        const wanted = addresses.filter(({ family }) => !options.family || options.family === family);
+        const [first] = wanted;
+        if (options.all === true) callback(null, [...wanted]);
+        else if (first === undefined)
+          callback(Object.assign(new Error(`no address for ${hostname}`), { code: "ENOTFOUND" }), "");
+        else callback(null, first.address, first.family);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, ""),
+    );
+  };
+}
+
+class GuardedFetch {
+  readonly #options: NetworkOptions;
+  readonly #resolve: ResolveAddresses;
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.#resolve = options.resolveAddresses ?? systemResolver;
+  }
+
+  /** What a server is allowed to name depends on where it is itself. */
+  async fetchFor(server: string, input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Response> {
+    const url = new URL(typeof input === "object" && "url" in input ? input.url : input);
+    const zone = this.#options.allowPrivateAddresses === true ? "loopback" : await this.#zoneOfServer(server);
+    // A name is checked in the lookup; an address in the URL is never looked up.
+    const literal = await this.#zoneOfLiteral(url.hostname);
+    if (literal !== undefined && !mayName(zone, literal)) throw addressRefused(url.hostname, literal, server);
+    const undici = await import("undici");
+    const dispatcher = await this.#dispatcherFor(server, zone);
+    return (await undici.fetch(url.href, { ...(init as UndiciRequestInit), dispatcher })) as unknown as Response;
+  }
+
+  async #zoneOfServer(server: string): Promise<NetworkZone> {
+    const { hostname } = new URL(server);
+    return isLoopbackHost(hostname) ? "loopback" : zoneOfHost(hostname, this.#resolve);
+  }
+
+  async #zoneOfLiteral(hostname: string): Promise<NetworkZone | undefined> {
+    const isLiteral = hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
+    return isLiteral ? zoneOfHost(hostname, this.#resolve) : undefined;
+  }
+
+  #dispatcherFor(server: string, zone: NetworkZone): Promise<Dispatcher> {
+    const name = `${zone} ${server}`;
+    const known = this.#dispatchers.get(name) ?? this.#createDispatcher(server, zone);
+    this.#dispatchers.set(name, known);
+    return known;
+  }
+
+  async #createDispatcher(server: string, zone: NetworkZone): Promise<Dispatcher> {
+    const { Agent, EnvHttpProxyAgent } = await import("undici");
+    const { rootCertificates } = await import("node:tls");
+    const { certificateAuthorities, clientCertificate, environment = process.env } = this.#options;
+    const tls = {
+      ...(certificateAuthorities !== undefined && { ca: [...rootCertificates, ...certificateAuthorities] }),
+      ...(clientCertificate !== undefined && { cert: clientCertificate.certificate, key: clientCertificate.key }),
+    };
+    const connect = { ...tls, lookup: guardedLookup(server, zone, this.#resolve) };
+    // Behind a proxy it is the proxy that connects, and its business to guard its network.
+    if (!PROXY_VARIABLES.some((name) => environment[name])) return new Agent({ connect });
+    return new EnvHttpProxyAgent({
+      requestTls: tls,
+      connect,
+      httpProxy: environment.http_proxy ?? environment.HTTP_PROXY ?? "",
+      httpsProxy: environment.https_proxy ?? environment.HTTPS_PROXY ?? "",
+      noProxy: environment.no_proxy ?? environment.NO_PROXY ?? "",
+    });
+  }
+}
+
+/** Whether a request stays on this machine because a server on this machine asked for it: then there is nothing to guard. */
+function staysHere(server: string, url: string): boolean {
+  return isLoopbackHost(new URL(server).hostname) && isLoopbackHost(new URL(url).hostname);
+}
+
+/**
+ * The `fetch` for OAuth requests, most of whose URLs a server chose: no address is connected to that the server must not
+ * name, and the address that was checked is the one that is connected to, so that a name which changes its mind (DNS
+ * rebinding) gains nothing. Proxies from the environment, further certificate authorities and a client certificate are
+ * honoured.
+ *
+ * undici does the connecting; it is loaded at the first request that leaves this machine.
+ */
+export function guardedFetch(options: NetworkOptions, local: Fetch): FetchFor {
+  const guarded = new GuardedFetch(options);
+  const isPlain = options.certificateAuthorities === undefined && options.clientCertificate === undefined;
+  return (server) => (input, init) => {
+    const url = typeof input === "object" && "url" in input ? input.url : String(input);
+    return isPlain && staysHere(server, url) ? local(input, init) : guarded.fetchFor(server, input, init);
+  };
+}
