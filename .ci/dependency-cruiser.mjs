@@ -84,7 +84,7 @@ const packages = [
     to: "(keytar|@napi-rs/keyring)/",
     only: ["adapters"],
   },
-  { name: "package-undici", comment: "undici belongs to the HTTP client.", to: "undici/", only: ["core", "endpoint"] },
+  { name: "package-undici", comment: "undici belongs behind the guarded fetch.", to: "undici/", only: ["adapters"] },
 ].map(({ name, comment, to, only = [] }) => ({
   name,
   comment,

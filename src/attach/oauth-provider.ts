@@ -120,7 +120,8 @@ export function oauthProvider(session: ServerSession, clientName: string, now: (
     throw handOver(
       new McpOAuthError(
         "invalid_configuration",
-        "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth.",
+        "The SDK tried to sign in by itself; this auth provider does that. Do not call finishAuth, and update the SDK " +
+          "where it is older than 1.24.0, or use the token manager's fetch.",
       ),
     );
   };

@@ -44,8 +44,8 @@ function withoutShellCharacters(text: string): string {
  * @param url what a server, a configuration or a person gave. A string is refused when it has white space or control
  * characters anywhere, although URL parsers would drop them.
  * @returns the URL to open. Open this one, not the one given.
- * @throws `insecure_url` for another scheme, http elsewhere, user information, an unusual host, or more than
- * {@link LONGEST_OPENABLE_URL} characters. See the security best practices of MCP, and RFC 9700 section 4.
+ * @throws `insecure_url` for another scheme, http elsewhere, user information, an unusual host, or more than 8,192
+ * characters. See the security best practices of MCP, and RFC 9700 section 4.
  */
 export function assertOpenableUrl(url: URL | string): URL {
   const given = String(url);

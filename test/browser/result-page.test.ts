@@ -47,7 +47,7 @@ async function newPage(colorScheme: "light" | "dark" = "light"): Promise<Watched
   return { page, context, requests, complaints };
 }
 
-describe("the result page in a browser (RUR-3)", () => {
+describe("the result page in a browser [RUR-3]", () => {
   it("shows the outcome, takes the code out of the address bar, and loads nothing else", async () => {
     const pending = await open();
     const { page, context, requests, complaints } = await newPage();

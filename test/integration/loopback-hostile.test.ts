@@ -125,7 +125,7 @@ const hostile: readonly (readonly [string, number, (uri: string) => Promise<RawA
   ["a state like a prototype's property", 400, (uri) => request(`${uri}?state=__proto__`)],
 ];
 
-describe("requests that are not the response leave the sign-in waiting (NAT-5, RUR-3)", () => {
+describe("requests that are not the response leave the sign-in waiting [NAT-5, RUR-3]", () => {
   it.each(hostile)("%s: %i", async (_what, status, send) => {
     const pending = await open();
     const arrival = pending.arrival(STATE, never());

@@ -70,7 +70,7 @@ interface Recorded {
   readonly spawned: readonly { readonly command: string; readonly args: readonly string[]; readonly shell: unknown }[];
 }
 
-describe("how a URL is opened (URL-3, CVE-2025-6514)", () => {
+describe("how a URL is opened (CVE-2025-6514) [URL-3] [NAT-1]", () => {
   it("on Windows is one single-quoted word of PowerShell, without a character that could end it", async () => {
     const recorded = (await runProgram(pretend("win32"), HOSTILE)) as Recorded;
     expect(recorded.outcome).toBe("opened");

@@ -3,7 +3,7 @@ import { acceptedHosts, parseRedirectOptions, redirectUriOf } from "../../../src
 import { McpOAuthError } from "../../../src/core/errors.ts";
 import type { RedirectOptions } from "../../../src/ports/redirect-receiver.ts";
 
-describe("redirect options (RUR-1, NAT-2, NAT-3, NAT-4)", () => {
+describe("redirect options [RUR-1, NAT-2, NAT-3, NAT-4]", () => {
   const good: readonly (readonly [RedirectOptions, readonly string[], number, string])[] = [
     [{}, ["127.0.0.1"], 0, "http://127.0.0.1:5000/callback"],
     [{ host: "127.0.0.1", port: 5000 }, ["127.0.0.1"], 5000, "http://127.0.0.1:5000/callback"],

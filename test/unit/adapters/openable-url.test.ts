@@ -14,7 +14,7 @@ function codeOf(run: () => unknown): string | undefined {
   }
 }
 
-describe("assertOpenableUrl (URL-1, URL-2, URL-3)", () => {
+describe("assertOpenableUrl [URL-1, URL-2, URL-3]", () => {
   it.each([
     ["https://as.example.com/authorize?client_id=a&state=b", "https://as.example.com/authorize?client_id=a&state=b"],
     ["HTTPS://AS.example.com", "https://as.example.com/"],

@@ -9,7 +9,7 @@ const pages = [
   ...(["received", "used", "unknown"] as const).map(noticePage),
 ];
 
-describe("result pages (RUR-3)", () => {
+describe("result pages [RUR-3]", () => {
   it("have one inline script and one style, both with their hash in the policy", () => {
     for (const html of pages) {
       for (const tag of ["script", "style"]) {

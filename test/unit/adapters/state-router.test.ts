@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StateRouter } from "../../../src/adapters/loopback/state-router.ts";
 
-describe("StateRouter (STATE-1)", () => {
+describe("StateRouter [STATE-1]", () => {
   it("leads a state to its waiter once", () => {
     const router = new StateRouter<number>();
     router.add("a", 1);
