@@ -19,6 +19,8 @@ async function bundle() {
     outdir: unfinished,
     bundle: true,
     splitting: true,
+    // A class that names itself inside would otherwise show as _McpOAuthError where it is printed.
+    keepNames: true,
     format: "esm",
     platform: "node",
     target: "node20.18",
