@@ -8,6 +8,7 @@ export { type TerminalDevicePromptOptions, terminalDevicePrompt } from "./adapte
 export type { SdkBearerProvider } from "./attach/bearer-provider.ts";
 export type { SdkDiscoveryState, SdkOAuthProvider, SdkTokens } from "./attach/oauth-provider.ts";
 export type { DpopMode } from "./authorization/dpop-choice.ts";
+export type { ExtensionSettings } from "./authorization/extensions.ts";
 export type {
   AssertionRequest,
   AssertionSource,
@@ -31,6 +32,7 @@ export {
 } from "./core/errors.ts";
 export type { EventBase, McpOAuthEvent, McpOAuthEventName, McpOAuthEvents } from "./core/events.ts";
 export type { Fetch } from "./core/http.ts";
+export { assertOpenableUrl } from "./core/openable-url.ts";
 export { Secret } from "./core/secret.ts";
 export type { AuthorizationServerChoice } from "./discovery/discover.ts";
 export { type IssuerProfile, knownIssuerProfiles } from "./endpoint/issuer-profile.ts";
@@ -58,15 +60,15 @@ export {
   type MetadataDocumentFinding,
 } from "./registration/metadata-document-tools.ts";
 export type { PreRegisteredClient } from "./registration/pre-registered.ts";
-export {
-  type AccountOptions,
-  type GetOptions,
-  type SetTokenOptions,
-  type SignInOptions,
-  type SignOutOptions,
-  TokenManager,
-  type TokenResult,
-} from "./token-manager.ts";
+export { TokenManager } from "./token-manager.ts";
+export type {
+  AccountOptions,
+  GetOptions,
+  SetTokenOptions,
+  SignInOptions,
+  SignOutOptions,
+  TokenResult,
+} from "./token-manager-calls.ts";
 export type { StoreOptions, TokenManagerOptions } from "./token-manager-options.ts";
 export type { SessionKey } from "./tokens/credential.ts";
 export type { SessionPolicy, SessionPolicyOption } from "./tokens/session-policy.ts";

@@ -5,8 +5,9 @@ import { loopbackReceiver } from "./adapters/loopback/receiver.ts";
 import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider.ts";
 import { authorizedFetch } from "./attach/fetch.ts";
 import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
+import { type ExtensionSettings, extensionsOf } from "./authorization/extensions.ts";
 import { EnterpriseManagedAuthorization } from "./authorization/grants/enterprise-managed.ts";
-import { requireMachineGrants } from "./authorization/machine-grants.ts";
+import { grantFor, requireMachineGrants } from "./authorization/machine-grants.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "./core/events.ts";
@@ -16,7 +17,8 @@ import { canonicalServerUrl, requireSecureUrl } from "./core/url.ts";
 import { MetadataCache } from "./discovery/cache.ts";
 import type { DiscoveryPolicy } from "./discovery/discover.ts";
 import { IssuerProfiles } from "./endpoint/issuer-profile.ts";
-import type { FlowContext, SignInFlow } from "./flow/context.ts";
+import { cachePartitionOf } from "./flow/cache-partition.ts";
+import type { FlowContext } from "./flow/context.ts";
 import { renewByGrant } from "./flow/renew-by-grant.ts";
 import { ServerSession } from "./flow/run.ts";
 import { SignInDesk } from "./flow/sign-in-desk.ts";
@@ -25,76 +27,18 @@ import { staticCredential } from "./flow/static-token.ts";
 import { type SessionStatus, statusOf } from "./flow/status.ts";
 import type { TokenStore } from "./ports/token-store.ts";
 import { ClientRegistry } from "./registration/registry.ts";
+import {
+  type AccountOptions,
+  type GetOptions,
+  type SetTokenOptions,
+  type SignInOptions,
+  type SignOutOptions,
+  type TokenResult,
+  tokenResult,
+} from "./token-manager-calls.ts";
 import { requireAccount, requireOptions, type TokenManagerOptions } from "./token-manager-options.ts";
 import { TokenCoordinator } from "./tokens/coordinator.ts";
-import type { Credential, SessionKey } from "./tokens/credential.ts";
-
-/** Names an account, for calls that may concern one of several on the same server. */
-export interface AccountOptions {
-  /** Default: the token manager's `account`. */
-  account?: string;
-}
-
-/** Options of {@link TokenManager.get}. */
-export interface GetOptions extends AccountOptions {
-  /** The least remaining lifetime of the token, in seconds. Default 0. */
-  minTtlSeconds?: number;
-  /** Ends the waiting; a refresh or sign-in that others share goes on. */
-  signal?: AbortSignal;
-}
-
-/** Options of {@link TokenManager.signIn}. */
-export interface SignInOptions extends AccountOptions {
-  /**
-   * How the user takes part. `"auto"` (default): the browser, and where none can be opened the device flow, if there is a
-   * `devicePrompt` and the server has it, or else the `prompt`. `"browser"`, `"device"`, `"paste"`: only that.
-   */
-  flow?: SignInFlow;
-  /** Scopes to ask for, separated by spaces. Default: what the server asks for. */
-  scope?: string;
-  /** Ends the sign-in, unless others wait for it too. */
-  signal?: AbortSignal;
-}
-
-/** Options of {@link TokenManager.setToken}. */
-export interface SetTokenOptions extends AccountOptions {
-  /** The header that carries the key as it is, such as `X-API-Key`. Default: `Authorization: Bearer`. */
-  header?: string;
-}
-
-/** Options of {@link TokenManager.signOut}. */
-export interface SignOutOptions extends AccountOptions {
-  /** All sessions, or with a URL all accounts on that server. */
-  all?: boolean;
-  /**
-   * Whether the client that was registered for the session is deleted at its authorization server as well (RFC 7592), once
-   * no other session uses it. Default `false`: it is kept for the next sign-in.
-   */
-  unregister?: boolean;
-  signal?: AbortSignal;
-}
-
-/** An access token and what is known about it. */
-export interface TokenResult {
-  /** `reveal()` gives the text; everything else prints `[redacted]`. */
-  readonly accessToken: Secret;
-  readonly tokenType: "Bearer" | "DPoP";
-  /** Milliseconds since the epoch; absent when the server did not say. */
-  readonly expiresAt?: number;
-  /** The granted scopes, separated by spaces. */
-  readonly scope?: string;
-  readonly issuer: string;
-}
-
-function tokenResult({ accessToken, tokenType, expiresAt, scope, issuer }: Credential): TokenResult {
-  return {
-    accessToken,
-    tokenType,
-    issuer,
-    ...(expiresAt !== undefined && { expiresAt }),
-    ...(scope !== undefined && { scope }),
-  };
-}
+import type { SessionKey } from "./tokens/credential.ts";
 
 function discoveryPolicyOf(options: TokenManagerOptions, profiles: IssuerProfiles): DiscoveryPolicy {
   const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
@@ -225,6 +169,30 @@ export class TokenManager {
   async setToken(url: string | URL, token: string | Secret, options: SetTokenOptions = {}): Promise<void> {
     const { key } = this.#session(url, options);
     await this.#context.coordinator.save(key, staticCredential(key, token, options.header, this.#clock.now()));
+  }
+
+  /**
+   * A name for the authorization context of a session, for caches of MCP results: one that is marked `private` must not be
+   * served under another name (MCP 2026-07-28, "Caching"). It outlasts refreshes and restarts and changes with each
+   * sign-in. The second SDK version takes it as `cachePartition`.
+   *
+   * @returns `undefined` where there is no session. Such a client must share its cache with no other.
+   * @throws `invalid_argument`, `insecure_url`, `store_unreadable`, `store_unavailable`.
+   */
+  async cachePartition(url: string | URL, options: AccountOptions = {}): Promise<string | undefined> {
+    const { key } = this.#session(url, options);
+    const session = await this.#context.coordinator.load(key);
+    return session?.credential && cachePartitionOf(key, session.credential);
+  }
+
+  /**
+   * The authorization extensions of MCP that are in use for a server, by the grant configured for it; none unless one is.
+   * A client declares them in its capabilities, under `extensions` (SEP-2133).
+   *
+   * @throws `invalid_argument`, `insecure_url`.
+   */
+  extensions(url: string | URL): Record<string, ExtensionSettings> {
+    return extensionsOf(grantFor(this.#context.grants, this.#session(url, {}).key.server));
   }
 
   /**

@@ -7,48 +7,54 @@ import type { DeviceSignIn, PromptForDevice } from "../ports/device-prompt.ts";
 export interface TerminalDevicePromptOptions {
   /** Where the text goes. Default: stderr, because stdout may belong to a protocol. */
   output?: NodeJS.WritableStream;
-  /** Whether a QR code is drawn. Default: whether the output is a terminal that is wide enough. */
+  /** Whether a QR code is drawn. Default: whether the output is a terminal with room for it. */
   qrCode?: boolean;
   /** Where the time comes from. Default: the machine's clock. */
   clock?: Clock;
 }
 
-/** The narrowest terminal that a code for a usual address fits into. */
-const LEAST_COLUMNS = 60;
-
-function canDraw(output: NodeJS.WritableStream): boolean {
-  const { isTTY, columns } = output as { isTTY?: boolean; columns?: number };
-  return isTTY === true && (columns ?? 80) >= LEAST_COLUMNS;
-}
+/** Wider codes than this are those of very long addresses; they are not drawn. */
+const WIDEST_CODE = 76;
 
 /** The code of an address as lines of half blocks, or nothing when it is too wide to be scanned off a terminal. */
-async function drawCode(address: string): Promise<string[]> {
+async function drawCode({ verificationUri, verificationUriComplete }: DeviceSignIn): Promise<string[]> {
   const { renderUnicodeCompact } = await import("uqr");
-  const lines = renderUnicodeCompact(address, { border: 2 }).split("\n");
-  return (lines[0]?.length ?? 0) > LEAST_COLUMNS ? [] : lines.map((line) => `  ${line}`);
+  const lines = renderUnicodeCompact(verificationUriComplete ?? verificationUri, { border: 2 }).split("\n");
+  if ((lines[0]?.length ?? 0) > WIDEST_CODE) return [];
+  const invitation =
+    verificationUriComplete === undefined
+      ? "  Or scan this with a phone:"
+      : "  Or scan this with a phone, and compare the code that it shows:";
+  return [invitation, "", ...lines.map((line) => `  ${line}`), ""];
 }
 
-async function textOf(signIn: DeviceSignIn, withCode: boolean, nowMs: number): Promise<string> {
-  const { server, clientName, authorizationServer, verificationUri, verificationUriComplete, userCode } = signIn;
+/** A code that does not fit would push the address and the code out of sight, or could not be scanned. */
+function fits(output: NodeJS.WritableStream, lines: readonly string[]): boolean {
+  const { isTTY, columns = 80, rows = 24 } = output as { isTTY?: boolean; columns?: number; rows?: number };
+  return isTTY === true && lines.length < rows && lines.every((line) => line.length < columns);
+}
+
+function linesOf(signIn: DeviceSignIn, code: readonly string[], nowMs: number): string[] {
+  const { server, clientName, authorizationServer, verificationUri, userCode } = signIn;
   const minutes = Math.max(Math.round((signIn.expiresAt - nowMs) / 60_000), 1);
-  const lines = [
+  return [
     "",
-    `  ${inertText(clientName, 80)} wants to sign in to   ${inertText(server)}`,
+    `  ${inertText(clientName, 80)} wants to sign in`,
+    `  to        ${inertText(server)}`,
     `  through   ${inertText(authorizationServer)}`,
     "",
-    "  On any device, open:",
+    "  On any device, open this address:",
     "",
+    // Not indented, so that a selection over several lines holds nothing but the address.
     verificationUri,
     "",
-    `  and enter the code   ${inertText(userCode, 64)}`,
+    `  and enter this code:   ${inertText(userCode, 64)}`,
     "",
-    ...(withCode ? await drawCode(verificationUriComplete ?? verificationUri) : []),
-    "",
+    ...code,
     `  The code ends in ${minutes} min. Enter it only if you have started this sign-in`,
     "  yourself: whoever sent you here would be signed in as you.",
     "",
   ];
-  return `${lines.join("\n")}\n`;
 }
 
 /**
@@ -57,8 +63,11 @@ async function textOf(signIn: DeviceSignIn, withCode: boolean, nowMs: number): P
  */
 export function terminalDevicePrompt(options: TerminalDevicePromptOptions = {}): PromptForDevice {
   const { output = process.stderr, clock = systemClock } = options;
-  const { qrCode = canDraw(output) } = options;
   return async (signIn) => {
-    if (!signIn.signal.aborted) output.write(await textOf(signIn, qrCode, clock.now()));
+    if (signIn.signal.aborted) return;
+    const plain = linesOf(signIn, [], clock.now());
+    const withCode = options.qrCode === false ? plain : linesOf(signIn, await drawCode(signIn), clock.now());
+    const lines = options.qrCode === true || fits(output, withCode) ? withCode : plain;
+    output.write(`${lines.join("\n")}\n`);
   };
 }

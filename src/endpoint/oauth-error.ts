@@ -30,6 +30,17 @@ function redactBasic(text: string): string {
   );
 }
 
+/** Base64 in which a secret hides, whatever stands before it without a gap ("Basic%20" does). */
+function redactBase64(text: string, spellings: readonly string[]): string {
+  const hides = (data: string): boolean => {
+    const bytes = Buffer.from(data, "base64");
+    return spellings.some((spelling) => bytes.includes(spelling));
+  };
+  return text.replace(/[a-z0-9+/_-]{6,}=*/gi, (run) =>
+    [0, 1, 2, 3].some((before) => hides(run.slice(before))) ? "[redacted]" : run,
+  );
+}
+
 /** Server text without the secrets that we sent it. */
 export function withoutSecrets(text: string, secrets: readonly Secret[]): string {
   const spellings = secrets
@@ -38,7 +49,8 @@ export function withoutSecrets(text: string, secrets: readonly Secret[]): string
     .flatMap(spellingsOf)
     // Longest first, since one may be part of another.
     .sort((left, right) => right.length - left.length);
-  return spellings.reduce((rest, spelling) => rest.replaceAll(spelling, "[redacted]"), redactBasic(text));
+  const inTheClear = spellings.reduce((rest, spelling) => rest.replaceAll(spelling, "[redacted]"), redactBasic(text));
+  return redactBase64(inTheClear, spellings);
 }
 
 /**

@@ -70,6 +70,16 @@ describe("redirect options [RUR-1, NAT-2, NAT-3, NAT-4]", () => {
     expect(error).toMatchObject({ code: "invalid_configuration" });
   });
 
+  it.each(["com.example.app:/cb", "com.example.app://cb", "com.example.app:///cb", "myapp:/cb", "https+app:/cb"])(
+    "takes a claimed https address, and no scheme of one's own: MCP has none, so %s is refused [NAT-6] [RUR-1]",
+    (uri) => {
+      expect(redirectUriOf(parseRedirectOptions({ uri: "https://app.example.com/cb", port: 1 }), 1)).toMatch(/^https:/);
+      expect(() => parseRedirectOptions({ uri, port: 1 })).toThrow(
+        expect.objectContaining({ code: "invalid_configuration", message: expect.stringContaining("https") }),
+      );
+    },
+  );
+
   it("leaves port 80 out of the URI, as browsers do, and accepts both spellings of its host", () => {
     const address = parseRedirectOptions({ port: 80 });
     expect(redirectUriOf(address, 80)).toBe("http://127.0.0.1/callback");

@@ -23,6 +23,17 @@ describe("result pages [RUR-3]", () => {
     }
   });
 
+  it("come with a policy that lets nothing run or load but what stands in them [URL-5]", () => {
+    const directives = CONTENT_SECURITY_POLICY.split("; ").map((directive) => directive.split(" "));
+    const names = directives.map(([name]) => name);
+    expect(names).toEqual(expect.arrayContaining(["default-src", "base-uri", "form-action", "frame-ancestors"]));
+    for (const [name, ...sources] of directives) {
+      expect(sources, name).toEqual([expect.stringMatching(/^('none'|data:|'sha256-[\w+/]{43}=')$/)]);
+      // Pictures apart, nothing is taken from an address.
+      expect(sources.includes("data:"), name).toBe(name === "img-src");
+    }
+  });
+
   it("have no links, no external resources, no form and no style attribute", () => {
     for (const html of pages) {
       expect(html).not.toMatch(/<a |<form|<iframe|<img|@import|url\(| style=| on\w+=|\bsrc=/);

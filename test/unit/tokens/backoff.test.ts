@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { McpOAuthError, type McpOAuthErrorDetails } from "../../../src/core/errors.ts";
-import { afterFailure, type FailureRow, isDefiniteRefusal } from "../../../src/tokens/backoff.ts";
+import { afterFailure, type FailureRow, isDefiniteRefusal, pauseLeft } from "../../../src/tokens/backoff.ts";
 
 function refusal(details: McpOAuthErrorDetails): McpOAuthError {
   return new McpOAuthError("token_request_failed", "Refused.", details);
@@ -69,5 +69,20 @@ describe("afterFailure", () => {
     const denied = refusal({ status: 400, oauthError: "unauthorized_client" });
     expect(row(3, denied)).toMatchObject({ failures: 3, refusals: 3, error: denied });
     expect(afterFailure(row(3, denied), passing, 0)).toMatchObject({ failures: 4, refusals: 0, error: passing });
+  });
+});
+
+describe("pauseLeft", () => {
+  const row = { ...afterFailure(undefined, passing, 10_000), retryAt: 11_000 };
+  it.each([
+    [10_000, 1000],
+    [10_999, 1],
+    [11_000, 0],
+    [90_000, 0],
+    // The clock was set back.
+    [9999, 0],
+    [-90_000, 0],
+  ])("at %i of a pause from 10,000 to 11,000: %i ms", (nowMs, left) => {
+    expect(pauseLeft(row, nowMs)).toBe(left);
   });
 });
