@@ -33,6 +33,12 @@ function isGrantedInFull({ scope, requestedScope }: Credential): boolean {
   return coversScope(`${scope} offline_access`, requestedScope);
 }
 
+/** The SDKs write `Authorization: Bearer` themselves; a key that belongs into another header would go out wrongly. */
+function headerNotSendable(server: string, header: string): McpOAuthError {
+  const message = `The key for ${server} goes into the header ${header}, which an auth provider of the MCP SDKs cannot send. Use the option fetch of the transport with tokens.fetch instead.`;
+  return new McpOAuthError("invalid_configuration", message, { server });
+}
+
 /**
  * A session as an SDK uses it that makes the requests itself: the SDK asks for tokens, and later says that some request was
  * refused, neither which one nor with which token. So the server is asked: a ping with the present token tells whether
@@ -65,6 +71,7 @@ export class SdkSession {
       credential = await this.#session.signInIfAsked();
     }
     if (credential?.tokenType === "DPoP") credential = await this.#session.unbound(credential);
+    if (credential?.header !== undefined) throw headerNotSendable(this.#session.key.server, credential.header);
     const token = credential?.accessToken.reveal();
     // An SDK goes on to its next request when the one before was not refused.
     const goesOn = token !== undefined && token === this.#handedOut?.accessToken.reveal() && token !== this.#rejected;

@@ -16,6 +16,11 @@ function referring({ authorizationServer, client }: AuthorizationRequest, reques
   return url.href;
 }
 
+/** Statuses of an endpoint that is out of order, or that the metadata names though it does not exist. */
+function isNotThere(status = 0): boolean {
+  return status >= 500 || status === 404 || status === 405;
+}
+
 /**
  * Pushes a request where the server takes pushed requests; the URL for the browser then only refers to it.
  *
@@ -39,7 +44,7 @@ export async function pushRequest(
     const required = authorizationServer.require_pushed_authorization_requests === true;
     const passing =
       error instanceof McpOAuthError &&
-      (error.code === "network_failed" || error.code === "timeout" || (error.status ?? 0) >= 500);
+      (error.code === "network_failed" || error.code === "timeout" || isNotThere(error.status));
     if (required || !passing) throw error;
     const detail = "the request was not pushed, because the endpoint for that failed";
     context.events.emit("deviation", { server, issuer: client.issuer, rule: "RFC 9126", detail });

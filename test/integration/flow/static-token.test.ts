@@ -37,6 +37,13 @@ describe("a static key", () => {
     expect(elsewhere?.headers.authorization).toBeUndefined();
   });
 
+  it("in a header of its own is not handed to an SDK, which would send it as a bearer token", async () => {
+    const { tokens, url } = await start();
+    await tokens.setToken(url, "good", { header: "X-API-Key" });
+    await expect(tokens.authProvider(url).tokens()).rejects.toMatchObject({ code: "invalid_configuration" });
+    await expect(tokens.bearerProvider(url).token()).rejects.toMatchObject({ code: "invalid_configuration" });
+  });
+
   it("that the server refuses is a clear error, and nothing is asked of anybody", async () => {
     const { server, tokens, url } = await start();
     await tokens.setToken(url, "bad");
