@@ -11,7 +11,8 @@ import { root } from "./entries.mjs";
  * @property {string} name
  * @property {string[]} command a program of node_modules/.bin, or node
  * @property {boolean} [needsBuild] waits for `build`, and is not run when that fails
- * @property {string} [report] where vitest writes its numbers; such a check runs by itself
+ * @property {string} [report] where it writes its numbers, as vitest does; such a check runs by itself
+ * @property {boolean} [tellsLast] the last line of its output is worth showing
  */
 
 const reports = join(root, "reports");
@@ -31,7 +32,11 @@ const checks = [
     needsBuild: true,
   },
   ...["unit", "integration", "browser"].map(tests),
+  conformance(),
 ];
+
+/** Reads the reports of the tests. @type {Check} */
+const requirements = { name: "requirements", command: ["node", "test/requirements/check.mjs"], tellsLast: true };
 
 /**
  * @param {string} project
@@ -42,6 +47,13 @@ function tests(project) {
   const vitest = ["vitest", "run", "--config", "test/vitest.config.ts", "--project", project];
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   return { name: `${project} tests`, command: [...vitest, ...reporters], needsBuild: true, report };
+}
+
+/** @returns {Check} */
+function conformance() {
+  const report = join(reports, "conformance.json");
+  const command = ["node", "test/conformance/run.mjs", "--quick", `--report=${report}`];
+  return { name: "conformance", command, needsBuild: true, report };
 }
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Numbers */
@@ -107,6 +119,7 @@ async function perform(check) {
   } else if (!ok) {
     total.failed += 1;
   }
+  if (check.tellsLast) result += ` (${output.trim().split("\n").at(-1)})`;
   if (!ok) failures.push({ name: check.name, output });
   row(check.name, seconds, result);
   return ok;
@@ -150,8 +163,9 @@ if (built) {
   await performPairwise(dependent.filter((check) => check.report === undefined));
   // Tests measure time, so nothing runs beside them.
   for (const check of dependent.filter((each) => each.report !== undefined)) await perform(check);
+  await perform(requirements);
 } else {
-  for (const { name } of dependent) row(name, "-", "not run: the build failed");
+  for (const { name } of [...dependent, requirements]) row(name, "-", "not run: the build failed");
 }
 
 for (const { name, output } of failures) console.log(`\n=== ${name} ===\n${output.trim()}`);

@@ -10,7 +10,10 @@ export interface AccountOptions {
 
 /** Options of {@link TokenManager.get}. */
 export interface GetOptions extends AccountOptions {
-  /** The least remaining lifetime of the token, in seconds. Default 0. */
+  /**
+   * The least remaining lifetime of the token, in seconds. Default 0. Where a server's tokens never last that long, they
+   * are renewed as soon as they are due.
+   */
   minTtlSeconds?: number;
   /** Ends the waiting; a refresh or sign-in that others share goes on. */
   signal?: AbortSignal;

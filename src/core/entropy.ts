@@ -1,6 +1,7 @@
+import type { webcrypto } from "node:crypto";
 import { createHash, randomBytes, randomInt, randomUUID, timingSafeEqual } from "node:crypto";
 
-export type { webcrypto } from "node:crypto";
+export type { webcrypto };
 
 /** `byteLength` bytes from the operating system's generator, base64url without padding. */
 export function randomToken(byteLength = 32): string {
@@ -29,4 +30,4 @@ export function equalInConstantTime(left: string, right: string): boolean {
 }
 
 /** The platform's WebCrypto. */
-export const subtle: SubtleCrypto = globalThis.crypto.subtle;
+export const subtle: webcrypto.SubtleCrypto = globalThis.crypto.subtle;

@@ -67,7 +67,8 @@ async function violationsIn(folder: string): Promise<string[]> {
   return [...new Set(violations.map(({ from, rule }) => `${rule.name}: ${from}`))].sort();
 }
 
-describe("the floors of src/", () => {
+// dependency-cruiser starts a program of its own for each tree.
+describe("the floors of src/", { timeout: 60_000 }, () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "planted-"));
