@@ -80,16 +80,18 @@ export class TokenCoordinator {
     key: SessionKey,
     options: { minTtlMs?: number; signal?: AbortSignal } = {},
   ): Promise<Credential | undefined> {
-    const found = this.loaded(key) ?? (await waitFor(this.load(key), options.signal));
+    const name = storeKey(key);
+    const found = this.#sessions.loaded(name) ?? (await waitFor(this.#sessions.load(name), options.signal));
     if (found?.credential === undefined) return undefined;
-    this.#noteUse(key, found);
+    this.#noteUse(name, found);
     if (found.policy !== undefined) await this.#policies.require(key, found);
-    const session = this.loaded(key) ?? found;
+    // The policy may have found that another process has signed in.
+    const session = found.policy === undefined ? found : (this.#sessions.loaded(name) ?? found);
     const { credential, moments } = session;
     if (credential === undefined) return undefined;
     const freshness = freshnessOf(moments, this.#options.clock.now(), options.minTtlMs);
     if (freshness === "fresh") return credential;
-    if (freshness === "expired") return waitFor(this.#refresher.refresh(key, credential), options.signal);
+    if (freshness === "expired") return this.#refreshed(key, credential, options.signal);
     this.#refreshInBackground(key, session);
     return credential;
   }
@@ -104,10 +106,10 @@ export class TokenCoordinator {
     const session = await waitFor(this.load(key), signal);
     const credential = session?.credential;
     if (session === undefined || credential === undefined) throw signInRequired(key, "there is no session");
-    this.#noteUse(key, session);
+    this.#noteUse(storeKey(key), session);
     const isOther = credential.accessToken.reveal() !== refused.reveal();
     if (isOther && freshnessOf(session.moments, this.#options.clock.now()) !== "expired") return credential;
-    return waitFor(this.#refresher.refresh(key, credential), signal);
+    return this.#refreshed(key, credential, signal);
   }
 
   /** Writes what a sign-in gave and makes it the credential in use. */
@@ -149,8 +151,13 @@ export class TokenCoordinator {
     this.#ended.forget(key);
   }
 
-  #noteUse(key: SessionKey, session: LoadedSession): void {
-    const name = storeKey(key);
+  /** Whoever has given up already begins nothing. */
+  #refreshed(key: SessionKey, stale: Credential, signal: AbortSignal | undefined): Promise<Credential> {
+    const refreshing = signal?.aborted === true ? Promise.resolve(stale) : this.#refresher.refresh(key, stale);
+    return waitFor(refreshing, signal);
+  }
+
+  #noteUse(name: string, session: LoadedSession): void {
     if (this.#used.has(name)) return;
     this.#used.add(name);
     this.#reschedule(name, session);

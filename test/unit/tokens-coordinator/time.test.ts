@@ -333,12 +333,19 @@ describe("a caller's abort", () => {
     expect(textOf(await coordinator.credential(KEY))).toBe("access-token-2");
   });
 
-  it("before the call begins nothing for an expired token that nobody else needs", async () => {
+  it("before the call begins nothing that nobody else needs", async () => {
     const stage = await startStage();
     await stage.seed();
     const { coordinator } = stage.open();
-    expect((await failureOf(coordinator.credential(KEY, { signal: AbortSignal.abort() }))).code).toBe("aborted");
-    expect(textOf(await coordinator.credential(KEY, { signal: AbortSignal.abort() }))).toBe("access-token-1");
+    const signal = AbortSignal.abort(new Error("no longer needed"));
+    expect((await failureOf(coordinator.credential(KEY, { signal }))).code).toBe("aborted");
+    expect(textOf(await coordinator.credential(KEY))).toBe("access-token-1");
+    stage.clock.jump(HOUR);
+    expect((await failureOf(coordinator.credential(KEY, { signal }))).code).toBe("aborted");
+    expect((await failureOf(coordinator.renew(KEY, secret("access-token-1"), signal))).code).toBe("aborted");
+    await settled();
+    expect(await stage.stored()).not.toHaveProperty("journal");
+    expect(stage.askedAt).toEqual([]);
   });
 });
 

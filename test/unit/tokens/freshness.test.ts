@@ -48,6 +48,7 @@ describe("freshness", () => {
     }
     expect(freshnessOf(moments, 1, 99 * MINUTE - 1)).toBe("expired");
     expect(freshnessOf(moments, 0, Number.NaN)).toBe("fresh");
+    expect([-1, 0].map((minTtlMs) => freshnessOf(moments, 99 * MINUTE, minTtlMs))).toEqual(["expired", "expired"]);
     expect(freshnessOf(momentsOf({ issuedAt: 0 }, 0.8), 10, Number.POSITIVE_INFINITY)).toBe("fresh");
   });
 
