@@ -259,7 +259,11 @@ export class ServerSession {
   ): Promise<Credential | undefined> {
     const { clock, events, coordinator } = this.#context;
     const discovery = await this.discover(challenge, signal);
-    const requestedBefore = coordinator.loaded(this.key)?.record.requestedScope;
+    const session = coordinator.loaded(this.key);
+    // Another caller's step-up may have ended while the metadata was fetched.
+    const current = session?.credential;
+    if (current !== undefined && current.accessToken.reveal() !== used?.accessToken.reveal()) return current;
+    const requestedBefore = session?.record.requestedScope;
     // A refusal that names no scopes: all that the resource supports is what is left to ask for.
     const added = challenge.scope ?? discovery.protectedResource?.scopesSupported?.join(" ");
     const scope = unionOfScopes(requestedBefore, used?.requestedScope, added);

@@ -21,9 +21,9 @@ const PASSING_CODES = new Set(["temporarily_unavailable", "server_error", "slow_
 
 /** Whether a server has definitely refused, as opposed to a fault on the way that may pass. */
 export function isDefiniteRefusal(error: McpOAuthError): boolean {
-  if (error.code !== "token_request_failed" || error.status === undefined) return false;
-  if (error.oauthError !== undefined && PASSING_CODES.has(error.oauthError)) return false;
-  return error.status < 500 && error.status !== 408 && error.status !== 425 && error.status !== 429;
+  const { code, status = 500, oauthError } = error;
+  if (code !== "token_request_failed" || (oauthError !== undefined && PASSING_CODES.has(oauthError))) return false;
+  return status < 500 && status !== 408 && status !== 425 && status !== 429;
 }
 
 /** The row after one more failure: exponential delays with jitter, never shorter than the server's Retry-After. */

@@ -2,7 +2,7 @@ import type { EventHub } from "../core/events.ts";
 import type { Secret } from "../core/secret.ts";
 import { waitFor } from "../core/wait-for.ts";
 import type { FailureRow } from "./backoff.ts";
-import { type Credential, isRenewable, parseStoreKey, type SessionKey, storeKey } from "./credential.ts";
+import { type Credential, isRenewable, type SessionKey, storeKey } from "./credential.ts";
 import { EndedSessions } from "./ended-sessions.ts";
 import { freshnessOf, wakeAt } from "./freshness.ts";
 import { PolicyWatch } from "./policy-watch.ts";
@@ -45,7 +45,7 @@ export class TokenCoordinator {
       sessions,
       ended,
       onRetryAt: (name, retryAt) => this.#setWake(name, retryAt),
-      ...(onRefreshStep !== undefined && { onStep: onRefreshStep }),
+      onStep: onRefreshStep,
     });
   }
 
@@ -84,15 +84,13 @@ export class TokenCoordinator {
     const found = this.#sessions.loaded(name) ?? (await waitFor(this.#sessions.load(name), options.signal));
     if (found?.credential === undefined) return undefined;
     this.#noteUse(name, found);
-    if (found.policy !== undefined) await this.#policies.require(key, found);
-    // The policy may have found that another process has signed in.
-    const session = found.policy === undefined ? found : (this.#sessions.loaded(name) ?? found);
+    const session = await this.#withinPolicy(key, found, found.credential);
     const { credential, moments } = session;
     if (credential === undefined) return undefined;
     const freshness = freshnessOf(moments, this.#options.clock.now(), options.minTtlMs);
     if (freshness === "fresh") return credential;
     if (freshness === "expired") return this.#refreshed(key, credential, options.signal);
-    this.#refreshInBackground(key, session);
+    this.#refreshInBackground(key, session, credential);
     return credential;
   }
 
@@ -175,17 +173,28 @@ export class TokenCoordinator {
   /** One that has expired meanwhile, because the machine slept, waits until somebody needs it. */
   #wake(name: string): void {
     const session = this.#sessions.loaded(name);
-    const key = parseStoreKey(name);
-    if (session === undefined || key === undefined) return;
+    const credential = session?.credential;
+    if (session === undefined || credential === undefined) return;
     const freshness = freshnessOf(session.moments, this.#options.clock.now());
-    if (freshness === "due") this.#refreshInBackground(key, session);
+    if (freshness === "due") this.#refreshInBackground(session.record, session, credential);
+    // Woken for another try of somebody who wanted more of it than there was to have.
     if (freshness === "fresh") this.#reschedule(name, session);
   }
 
+  #withinPolicy(
+    key: SessionKey,
+    session: LoadedSession,
+    credential: Credential,
+  ): LoadedSession | Promise<LoadedSession> {
+    const { policy } = session;
+    return policy === undefined ? session : this.#policies.require(key, { session, credential, policy });
+  }
+
   /** A session that its policy has ended is not kept alive; the next caller is told. */
-  #refreshInBackground(key: SessionKey, session: LoadedSession): void {
-    const { credential } = session;
-    if (credential === undefined || !isRenewable(credential) || !this.#policies.allows(session)) return;
-    this.#refresher.refreshInBackground(key, credential);
+  #refreshInBackground({ server, account }: SessionKey, session: LoadedSession, credential: Credential): void {
+    const { policy } = session;
+    if (!isRenewable(credential)) return;
+    if (policy !== undefined && !this.#policies.allows({ session, credential, policy })) return;
+    this.#refresher.refreshInBackground({ server, account }, credential);
   }
 }

@@ -11,8 +11,8 @@ export interface PolicyWatchOptions {
   readonly ended: EndedSessions;
 }
 
-/** A session in use, with the policy that it is under. */
-interface Watched {
+/** A session with a credential, and the policy that it is under. */
+export interface Watched {
   readonly session: LoadedSession;
   readonly credential: Credential;
   readonly policy: SessionPolicy;
@@ -34,30 +34,27 @@ export class PolicyWatch {
   }
 
   /** Whether a session may be used and kept alive, as far as memory tells. */
-  allows(session: LoadedSession): boolean {
-    const { credential, policy } = session;
-    return (
-      credential === undefined || policy === undefined || this.#reason({ session, credential, policy }) === undefined
-    );
+  allows(watched: Watched): boolean {
+    return this.#reason(watched) === undefined;
   }
 
   /**
    * To be called at each use.
    *
+   * @returns the session that may be used, which may be another than the one in memory before.
    * @throws `sign_in_required` when the policy has ended the session; what the store throws when that cannot be written.
    */
-  async require(key: SessionKey, session: LoadedSession): Promise<void> {
-    const { credential, policy } = session;
-    if (credential === undefined || policy === undefined) return;
-    const watched = { session, credential, policy };
+  async require(key: SessionKey, watched: Watched): Promise<LoadedSession> {
     const reason = this.#reason(watched);
     if (reason === undefined) {
       this.#noteUse(key, watched);
-      return;
+      return watched.session;
     }
-    if (!(await this.#endOnce(key, policy))) return;
+    const { sessions, ended } = this.#options;
+    const session = (await this.#endOnce(key, watched.policy)) ? undefined : sessions.loaded(storeKey(key));
+    if (session !== undefined) return session;
     const error = signInRequired(key, reason);
-    this.#options.ended.tell(key, credential, error);
+    ended.tell(key, watched.credential, error);
     throw error;
   }
 

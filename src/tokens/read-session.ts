@@ -18,6 +18,5 @@ export async function readSession(store: TokenStore, name: string): Promise<Sess
   throw new McpOAuthError(
     "store_unreadable",
     `The ${store.kind} store answered with the session of another server or account. It was left as it is; sign out of the server to remove it.`,
-    key === undefined ? {} : { server: key.server },
   );
 }

@@ -35,7 +35,7 @@ export interface RefreshContext {
    * next must come after it.
    */
   readonly remember: (key: string, record: SessionRecord) => void;
-  readonly onStep?: (step: RefreshStep) => void | Promise<void>;
+  readonly onStep?: ((step: RefreshStep) => void | Promise<void>) | undefined;
 }
 
 export interface RefreshOrder {
@@ -193,7 +193,7 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     await step("locked");
     const record = await readSession(store, key);
     await step("read");
-    const credential = usableCredential(context.sessionPolicy, record);
+    const credential = record && usableCredential(context.sessionPolicy, record);
     if (record === undefined || credential === undefined) throw nothingToRefresh(record, credential);
     const freshness = freshnessOf(momentsOf(credential, refreshAt), clock.now());
     if (credential.accessToken.reveal() !== stale.reveal() && freshness !== "expired") return adopt(record);

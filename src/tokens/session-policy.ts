@@ -25,11 +25,11 @@ export function endedByPolicy(
   lastUsedAt: number,
   nowMs: number,
 ): string | undefined {
-  const { maxAgeSeconds, maxIdleSeconds } = policy;
-  if (maxAgeSeconds !== undefined && nowMs - signedInAt >= maxAgeSeconds * 1000) {
+  const { maxAgeSeconds = Number.POSITIVE_INFINITY, maxIdleSeconds = Number.POSITIVE_INFINITY } = policy;
+  if (nowMs - signedInAt >= maxAgeSeconds * 1000) {
     return `it is older than ${maxAgeSeconds} s, the longest that your policy allows`;
   }
-  if (maxIdleSeconds !== undefined && nowMs - lastUsedAt >= maxIdleSeconds * 1000) {
+  if (nowMs - lastUsedAt >= maxIdleSeconds * 1000) {
     return `it was not used for ${maxIdleSeconds} s, the longest that your policy allows`;
   }
   return undefined;
@@ -45,14 +45,17 @@ export function keptByPolicy(policy: SessionPolicy, credential: Credential): Cre
 /** The credential in use, as far as the policy lets it be used. */
 export function usableCredential(
   option: SessionPolicyOption | undefined,
-  record: SessionRecord | undefined,
+  record: SessionRecord,
 ): Credential | undefined {
   const credential = activeCredential(record);
-  if (record === undefined || credential === undefined || option === undefined) return credential;
-  return keptByPolicy(policyFor(option, record), credential);
+  return credential === undefined ? undefined : keptByPolicy(policyFor(option, record), credential);
 }
 
 /** Whether the time of the last use should be written again: not at each use, but often enough for the limit. */
-export function shouldNoteUse(policy: SessionPolicy, notedAt: number, nowMs: number): boolean {
-  return policy.maxIdleSeconds !== undefined && nowMs - notedAt >= (policy.maxIdleSeconds * 1000) / 10;
+export function shouldNoteUse(
+  { maxIdleSeconds = Number.POSITIVE_INFINITY }: SessionPolicy,
+  notedAt: number,
+  nowMs: number,
+): boolean {
+  return nowMs - notedAt >= (maxIdleSeconds * 1000) / 10;
 }

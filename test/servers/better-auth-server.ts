@@ -195,7 +195,10 @@ async function serveMcp(
   const needed = await neededScope(request);
   // better-auth turns this into the 403 challenge of a step-up.
   if (needed !== undefined && !token.scopes.includes(needed)) throw createInsufficientScopeError([needed]);
-  return handler.fetch(request, { authInfo: { ...token, extra: { subject } } });
+  // A request that is under way when the server closes is refused, as a server that goes down does.
+  return handler
+    .fetch(request, { authInfo: { ...token, extra: { subject } } })
+    .catch(() => new Response(null, { status: 503 }));
 }
 
 async function neededScope(request: Request): Promise<string | undefined> {
