@@ -1,7 +1,7 @@
 import { grantFor } from "../authorization/machine-grants.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
-import { coversScope, unionOfScopes } from "../core/scope.ts";
+import { coversScope, scopesOf, unionOfScopes } from "../core/scope.ts";
 import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
@@ -267,7 +267,10 @@ export class ServerSession {
     // A refusal that names no scopes: all that the resource supports is what is left to ask for.
     const added = challenge.scope ?? discovery.protectedResource?.scopesSupported?.join(" ");
     const scope = unionOfScopes(requestedBefore, used?.requestedScope, added);
-    if (scope === undefined || scope === unionOfScopes(requestedBefore, used?.requestedScope)) return undefined;
+    const before = unionOfScopes(requestedBefore, used?.requestedScope);
+    if (scope === undefined || scope === before) return undefined;
+    // Where the host asks for less, another sign-in would ask for the same as the last one.
+    if (coversScope(before, this.#allowed(scope))) throw this.#insufficient(challenge.scope);
     if (this.#denied?.scope === scope && this.#denied.until > clock.now()) throw this.#insufficient(challenge.scope);
     events.emit("step_up", { ...this.key, issuer: discovery.issuer, scope });
     return this.#startSignIn(
@@ -275,6 +278,14 @@ export class ServerSession {
       { signal, mayEnd: false, holdsUp: false },
       discovery,
     );
+  }
+
+  /** What of a scope the host lets be asked for. */
+  #allowed(scope: string): string | undefined {
+    const { narrowScope } = this.#context;
+    return narrowScope === undefined
+      ? scope
+      : unionOfScopes(narrowScope({ server: this.key.server, scopes: scopesOf(scope) }).join(" "));
   }
 
   async #startSignIn(

@@ -1,6 +1,7 @@
 // Sign-ins that go well, against real authorization servers.
 import { createHash } from "node:crypto";
-import { memoryStore, Secret } from "mcp-oauth-client";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { findMcpOAuthError, memoryStore, Secret } from "mcp-oauth-client";
 import { expect, it } from "vitest";
 import { startBetterAuthServer } from "../../servers/better-auth-server.ts";
 import { startSdkAuthRouterServer } from "../../servers/sdk-auth-router-server.ts";
@@ -195,6 +196,19 @@ it("lets the host ask for less, and the caller for something else [SCO-1]", asyn
   const wide = startHost();
   await wide.tokens.signIn(mcp.url, { scope: "mcp:admin" });
   expect(wide.opened[0]?.searchParams.get("scope")).toBe("mcp:admin");
+});
+
+it("asks nobody again for a scope that the host does not let be asked for [SCO-1] [STEP-5]", async () => {
+  const { mcp } = await startPair({ scopes: ["mcp:tools", "mcp:admin"] }, { scopes: ["mcp:tools"] });
+  const { tokens, opened } = startHost({
+    narrowScope: ({ scopes }) => scopes.filter((scope) => scope !== "mcp:admin"),
+  });
+  const client = new Client({ name: "test", version: "1.0.0" });
+  await client.connect(new StreamableHTTPClientTransport(mcp.url, { fetch: tokens.fetch(mcp.url) }));
+  const error: unknown = await client.callTool({ name: "admin", arguments: {} }).catch((reason: unknown) => reason);
+  expect(findMcpOAuthError(error)?.code).toBe("insufficient_scope");
+  expect(opened).toHaveLength(1);
+  await client.close();
 });
 
 it("signs in at better-auth, whose issuer has a path and whose registration is strict", async () => {
