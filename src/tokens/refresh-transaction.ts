@@ -7,7 +7,14 @@ import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
 import { isDefiniteRefusal } from "./backoff.ts";
-import { type Credential, isRenewable, type SessionRecord, withCredential, withoutCredential } from "./credential.ts";
+import {
+  type Credential,
+  isRenewable,
+  type RefreshJournal,
+  type SessionRecord,
+  withCredential,
+  withoutCredential,
+} from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
 import { readSession } from "./read-session.ts";
 import { refreshCredential } from "./refresh.ts";
@@ -50,17 +57,22 @@ export interface RefreshOutcome {
   readonly rotated: boolean;
 }
 
-/** A rotated token that could not be written: it is kept in memory until it can be. */
-export class UnwrittenRecordError extends Error {
-  readonly record: SessionRecord;
+/** What was received and could not be written: it is kept in memory until it can be. */
+export interface Unwritten {
+  readonly credential: Credential;
+  readonly journal: RefreshJournal;
   /** The access token in whose place it was received. */
   readonly replaced: Secret;
+}
+
+/** Tells that tokens were received and could not be written. */
+export class UnwrittenError extends Error {
+  readonly unwritten: Unwritten;
   readonly error: McpOAuthError;
 
-  constructor(record: SessionRecord, replaced: Secret, error: McpOAuthError) {
-    super(error.message, { cause: error });
-    this.record = record;
-    this.replaced = replaced;
+  constructor(unwritten: Unwritten, error: McpOAuthError) {
+    super(error.message);
+    this.unwritten = unwritten;
     this.error = error;
   }
 }
@@ -69,7 +81,7 @@ const BREAKER_WINDOW_MS = 60_000;
 const MOST_REQUESTS_PER_WINDOW = 10;
 
 /** The journal for a request that is about to be sent, or an error when too many were sent in the last minute. */
-function nextJournal(record: SessionRecord, issuer: string, nowMs: number): SessionRecord["journal"] & object {
+function nextJournal(record: SessionRecord, issuer: string, nowMs: number): RefreshJournal {
   const recent = (record.journal?.recent ?? []).filter((at) => at > nowMs - BREAKER_WINDOW_MS && at <= nowMs);
   const [oldest] = recent;
   if (oldest === undefined || recent.length < MOST_REQUESTS_PER_WINDOW)
@@ -177,7 +189,7 @@ function nothingToRefresh(record: SessionRecord | undefined, credential: Credent
  * One refresh as a transaction: take the lock, re-read, adopt what somebody else got, journal, send, write, release. Only
  * then may the caller hand out the result.
  *
- * @throws `sign_in_required` when the session is over or gone; {@link UnwrittenRecordError} when tokens were received and
+ * @throws `sign_in_required` when the session is over or gone; {@link UnwrittenError} when tokens were received and
  * could not be written; otherwise what the request and the store throw. Nothing is deleted for a fault that may pass.
  */
 export async function refreshTransaction(context: RefreshContext, order: RefreshOrder): Promise<RefreshOutcome> {
@@ -207,7 +219,7 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     const next = withCredential({ ...record, journal }, refreshed);
     await store.set(key, serializeSession(next), lock).catch((error: unknown) => {
       const failure = error instanceof McpOAuthError ? error : storeFailed(store, error);
-      throw new UnwrittenRecordError(next, credential.accessToken, failure);
+      throw new UnwrittenError({ credential: refreshed, journal, replaced: credential.accessToken }, failure);
     });
     remember(key, next);
     await step("persisted");

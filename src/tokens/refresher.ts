@@ -5,12 +5,7 @@ import { afterFailure, type FailureRow, pauseLeft } from "./backoff.ts";
 import { type Credential, type SessionKey, storeKey } from "./credential.ts";
 import type { EndedSessions } from "./ended-sessions.ts";
 import { freshnessOf } from "./freshness.ts";
-import {
-  type RefreshContext,
-  type RefreshOutcome,
-  refreshTransaction,
-  UnwrittenRecordError,
-} from "./refresh-transaction.ts";
+import { type RefreshContext, type RefreshOutcome, refreshTransaction, UnwrittenError } from "./refresh-transaction.ts";
 import { usableCredential } from "./session-policy.ts";
 import type { StoredSessions } from "./stored-sessions.ts";
 
@@ -176,8 +171,8 @@ export class Refresher {
   #noteFailure(key: SessionKey, stale: Credential, run: { awaited: boolean }, thrown: unknown): FailureRow {
     const { clock, sessions } = this.#options;
     const name = storeKey(key);
-    if (thrown instanceof UnwrittenRecordError) sessions.keepUnwritten(name, thrown.record, thrown.replaced);
-    const error = thrown instanceof UnwrittenRecordError ? thrown.error : thrown;
+    if (thrown instanceof UnwrittenError) sessions.keepUnwritten(name, thrown.unwritten);
+    const error = thrown instanceof UnwrittenError ? thrown.error : thrown;
     if (!(error instanceof McpOAuthError)) throw error;
     if (error.code === "store_unreadable" || error.code === "store_failed") throw error.withContext(key);
     const accessToken = stale.accessToken.reveal();

@@ -1,5 +1,4 @@
 import type { Clock } from "../core/clock.ts";
-import type { Secret } from "../core/secret.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
@@ -12,6 +11,7 @@ import {
 } from "./credential.ts";
 import { momentsOf, type TokenMoments } from "./freshness.ts";
 import { readSession } from "./read-session.ts";
+import type { Unwritten } from "./refresh-transaction.ts";
 import {
   keptByPolicy,
   policyFor,
@@ -37,12 +37,6 @@ export interface StoredSessionsOptions {
   readonly sessionPolicy?: SessionPolicyOption;
   /** Told whenever a session in memory changes; `undefined` when it is gone. */
   readonly onChange: (name: string, session: LoadedSession | undefined) => void;
-}
-
-/** What was received and could not be written, and the access token that it came in the place of. */
-interface Unwritten {
-  readonly record: SessionRecord;
-  readonly replaced: Secret;
 }
 
 const NO_MOMENTS: TokenMoments = { issuedAt: 0, dueAt: 0, expiredAt: 0 };
@@ -109,8 +103,8 @@ export class StoredSessions {
   }
 
   /** Keeps in memory what could not be written, until it can be. */
-  keepUnwritten(name: string, record: SessionRecord, replaced: Secret): void {
-    this.#unwritten.set(name, { record, replaced });
+  keepUnwritten(name: string, unwritten: Unwritten): void {
+    this.#unwritten.set(name, unwritten);
   }
 
   /**
@@ -119,15 +113,13 @@ export class StoredSessions {
    */
   async writeUnwritten(name: string): Promise<void> {
     const unwritten = this.#unwritten.get(name);
-    const credential = activeCredential(unwritten?.record);
-    if (unwritten === undefined || credential === undefined) return;
+    if (unwritten === undefined) return;
+    const { credential, journal, replaced } = unwritten;
     await this.#underLock(name, async (write) => {
       const stored = await this.#stored(name);
       const current = activeCredential(stored);
-      const isOvertaken = current !== undefined && current.accessToken.reveal() !== unwritten.replaced.reveal();
-      if (stored === undefined || isOvertaken) return;
-      const { journal } = unwritten.record;
-      await write({ ...withCredential(stored, credential), ...(journal !== undefined && { journal }) });
+      const isOvertaken = current !== undefined && current.accessToken.reveal() !== replaced.reveal();
+      if (stored !== undefined && !isOvertaken) await write({ ...withCredential(stored, credential), journal });
     });
     this.#unwritten.delete(name);
   }
@@ -197,7 +189,9 @@ export class StoredSessions {
   /** What cannot be read gives nothing here: it can be removed all the same. */
   async #everythingOf(name: string): Promise<Credential[]> {
     const stored = await this.#stored(name).catch(() => undefined);
-    return Object.values({ ...stored?.credentials, ...this.#unwritten.get(name)?.record.credentials });
+    const unwritten = this.#unwritten.get(name)?.credential;
+    const kept = Object.values(stored?.credentials ?? {}).filter(({ issuer }) => issuer !== unwritten?.issuer);
+    return unwritten === undefined ? kept : [...kept, unwritten];
   }
 
   async #read(name: string): Promise<LoadedSession | undefined> {

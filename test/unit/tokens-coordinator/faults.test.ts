@@ -276,6 +276,23 @@ describe("a row of failures", () => {
     expect(stage.askedAt).toHaveLength(1);
   });
 
+  it("is forgotten with a sign-in, even one that gives the same token", async () => {
+    const stage = await expired();
+    const stuck = (_: unknown, { text }: { text: (body: string, status: number, headers: object) => Response }) =>
+      text("", 503, { "retry-after": "3600" });
+    stage.faults.push(stuck as ScriptedRoute);
+    await failureOf(stage.coordinator.credential(KEY));
+    const { credential } = (await stage.coordinator.load(KEY)) ?? {};
+    await stage.coordinator.save(KEY, credential as Credential);
+    expect(stage.coordinator.failures(KEY)).toBeUndefined();
+    expect(textOf(await stage.coordinator.credential(KEY))).toBe("access-token-2");
+  });
+
+  it("is not there for a session that was not loaded yet, nor for none", async () => {
+    const stage = await startStage();
+    expect(stage.open().coordinator.failures(KEY)).toBeUndefined();
+  });
+
   it("asks the store during a pause once a second at most, however many ask", async () => {
     const inner = memoryStore();
     const get = vi.fn(inner.get.bind(inner));
@@ -326,6 +343,16 @@ describe("a session that is over", () => {
     await stage.seed({ accessToken: secret("third-session") });
     await stage.coordinator.remove(KEY);
     expect(stage.told("sign_in_required")).toHaveLength(2);
+  });
+
+  it("is told again for the same token when that was signed in with again", async () => {
+    const stage = await expired();
+    stage.usual = (_, { json }) => json({ error: "invalid_grant" }, 400);
+    for (const session of [1, 2]) {
+      await stage.coordinator.save(KEY, await stage.seed({ expiresAt: stage.clock.now() }));
+      expect((await failureOf(stage.coordinator.credential(KEY))).code).toBe("sign_in_required");
+      expect(stage.told("sign_in_required")).toHaveLength(session);
+    }
   });
 
   it("is adopted from the winner when somebody has rotated meanwhile: the loser wipes nothing [REF-6]", async () => {
@@ -384,5 +411,41 @@ describe("a session that is over", () => {
     for (let request = 0; request < 10; request++)
       expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
     expect([stage.askedAt.length, told("sign_in_required").length]).toEqual([0, 1]);
+  });
+});
+
+describe("a token that a server refused", () => {
+  it("is not renewed when memory has another by now", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    const { coordinator } = stage.open();
+    expect(textOf(await coordinator.renew(KEY, secret("one-before")))).toBe("access-token-1");
+    expect(stage.askedAt).toEqual([]);
+    stage.clock.jump(HOUR);
+    expect(textOf(await coordinator.renew(KEY, secret("one-before")))).toBe("access-token-2");
+    expect(stage.askedAt).toHaveLength(1);
+  });
+
+  it("is not renewed when the store has another by now", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    const { coordinator, told } = stage.open();
+    await coordinator.credential(KEY);
+    await stage.seed({ accessToken: secret("somebody-elses") });
+    expect(textOf(await coordinator.renew(KEY, secret("access-token-1")))).toBe("somebody-elses");
+    expect([stage.askedAt.length, told("token_adopted").length]).toEqual([0, 1]);
+    expect(told("token_adopted")[0]).toMatchObject({ ...KEY, issuer: stage.server.url });
+  });
+
+  it("cannot be renewed where there is no session", async () => {
+    const stage = await startStage();
+    const { coordinator } = stage.open();
+    const error = await failureOf(coordinator.renew(KEY, secret("access-token-1")));
+    expect(error).toMatchObject({ code: "sign_in_required", server: KEY.server });
+    expect(error.message).toContain("there is no session");
+    await write(stage.store, KEY, { ...KEY, credentials: {} });
+    const ended = stage.open().coordinator;
+    expect((await failureOf(ended.renew(KEY, secret("access-token-1")))).code).toBe("sign_in_required");
+    expect(await ended.credential(KEY)).toBeUndefined();
   });
 });

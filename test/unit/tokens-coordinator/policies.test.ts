@@ -2,11 +2,12 @@
 import { describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../../src/adapters/memory-store.ts";
 import { McpOAuthError } from "../../../src/core/errors.ts";
+import type { TokenStore } from "../../../src/ports/token-store.ts";
 import type { SessionPolicy } from "../../../src/tokens/session-policy.ts";
 import { failureOf } from "../../support/failure.ts";
 import { settled } from "../../support/manual-clock.ts";
 import { credentialAt, SERVER } from "../../support/stage.ts";
-import { HOUR, KEY, MINUTE, NAME, secret, startStage, storeWith, textOf, until } from "./stage.ts";
+import { HOUR, KEY, MINUTE, NAME, secret, startStage, storeWith, textOf, until, write } from "./stage.ts";
 
 /** A session of a day, so that nothing but the policy ends it. */
 async function underPolicy(sessionPolicy: SessionPolicy) {
@@ -41,7 +42,55 @@ describe("maxAgeSeconds", () => {
     await coordinator.credential(KEY);
     stage.clock.advance(23 * HOUR);
     await settled();
+    // Not even the intention was written down.
+    expect(await stage.stored()).not.toHaveProperty("journal");
     expect(stage.askedAt).toEqual([]);
+  });
+
+  it("ends the next session as it did the first one", async () => {
+    const { stage, coordinator, told, credential } = await underPolicy({ maxAgeSeconds: 3600 });
+    for (const session of [1, 2]) {
+      stage.clock.jump(HOUR);
+      expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
+      expect((await stage.stored())?.credentials).toEqual({});
+      expect(told("sign_in_required")).toHaveLength(session);
+      await coordinator.save(KEY, { ...credential, signedInAt: stage.clock.now() });
+      expect(textOf(await coordinator.credential(KEY))).toBe("access-token-1");
+    }
+  });
+
+  it("finds a session that another process has ended before it", async () => {
+    const { stage, coordinator } = await underPolicy({ maxAgeSeconds: 3600 });
+    await write(stage.store, KEY, { ...KEY, credentials: {} });
+    stage.clock.jump(HOUR);
+    expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
+    expect(await coordinator.credential(KEY)).toBeUndefined();
+  });
+
+  it("finds a session that another process has signed out of", async () => {
+    const { stage, coordinator } = await underPolicy({ maxAgeSeconds: 3600 });
+    await stage.open().coordinator.remove(KEY);
+    stage.clock.jump(HOUR);
+    expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
+    expect(await coordinator.credential(KEY)).toBeUndefined();
+    expect(await stage.stored()).toBeUndefined();
+  });
+
+  it("is told of as it is when the end cannot be written", async () => {
+    const inner = memoryStore();
+    let isFailing = false;
+    const full = new McpOAuthError("store_failed", "The disk is full.");
+    const set: TokenStore["set"] = (key, value, lock) =>
+      isFailing ? Promise.reject(full) : inner.set(key, value, lock);
+    const stage = await startStage({ store: storeWith(inner, { set }) });
+    const { coordinator, told } = stage.open({ sessionPolicy: { maxAgeSeconds: 3600 } });
+    await coordinator.save(KEY, await stage.seed({ expiresAt: stage.clock.now() + 24 * HOUR }));
+    stage.clock.jump(HOUR);
+    isFailing = true;
+    expect((await failureOf(coordinator.credential(KEY))).code).toBe("store_failed");
+    isFailing = false;
+    expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
+    expect(told("sign_in_required")).toHaveLength(1);
   });
 
   it("counts from the next sign-in anew, also when that happened in another process", async () => {
@@ -106,6 +155,22 @@ describe("maxIdleSeconds", () => {
     isFailing = false;
     await coordinator.credential(KEY);
     await coordinator.close();
+    expect((await stage.stored())?.lastUsedAt).toBe(stage.clock.now());
+  });
+
+  it("is noted before close() has ended", async () => {
+    const { stage, coordinator } = await underPolicy({ maxIdleSeconds: 3600 });
+    stage.clock.jump(30 * MINUTE);
+    const lock = await stage.store.lock(NAME);
+    await coordinator.credential(KEY);
+    let isClosed = false;
+    const closing = coordinator.close().then(() => {
+      isClosed = true;
+    });
+    await settled();
+    expect(isClosed).toBe(false);
+    await lock.release();
+    await closing;
     expect((await stage.stored())?.lastUsedAt).toBe(stage.clock.now());
   });
 

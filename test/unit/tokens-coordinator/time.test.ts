@@ -101,6 +101,7 @@ describe("the timer", () => {
       expect(stage.clock.timers).toHaveLength(1);
       expect(stage.clock.timers[0]?.background).toBe(true);
     }
+    for (let request = 0; request < 100; request++) await coordinator.credential({ ...KEY, account: "account-7" });
     // It is set anew only for those that happen to be due earlier than all before.
     expect(schedule.mock.calls.length).toBeLessThan(20);
     for (const [, , options] of schedule.mock.calls) expect(options).toEqual({ background: true });
@@ -132,6 +133,34 @@ describe("the timer", () => {
     expect(stage.clock.timers).toEqual([]);
   });
 
+  it("stays set for when a token is due after somebody wanted more of it and that failed", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    const { coordinator, told } = stage.open();
+    stage.clock.advance(10 * MINUTE);
+    stage.faults.push((_, { text }) => text("", 503, { "retry-after": "60" }));
+    await failureOf(coordinator.credential(KEY, { minTtlMs: 55 * MINUTE }));
+    stage.clock.advance(30 * MINUTE);
+    await settled();
+    expect(stage.askedAt).toHaveLength(1);
+    stage.clock.advance(10 * MINUTE);
+    await until(() => told("token_refreshed").length === 1);
+  });
+
+  it("asks for nothing when a token without a refresh token is due: it is used as long as it is good", async () => {
+    const stage = await startStage();
+    const { refreshToken: _, ...unrenewable } = await stage.seed();
+    const { coordinator, events } = stage.open();
+    await coordinator.save(KEY, unrenewable);
+    stage.clock.advance(50 * MINUTE);
+    for (let request = 0; request < 10; request++) {
+      expect(textOf(await coordinator.credential(KEY))).toBe("access-token-1");
+      await settled();
+    }
+    expect(events).toEqual([]);
+    expect(textOf(coordinator.loaded(KEY)?.credential)).toBe("access-token-1");
+  });
+
   it("is gone after close()", async () => {
     const stage = await startStage();
     await stage.seed();
@@ -151,7 +180,8 @@ describe("the timer", () => {
     stage.clock.jump(3 * DAY);
     stage.clock.advance(0);
     await settled();
-    expect(stage.askedAt).toEqual([]);
+    // Not even the intention was written down.
+    expect(await stage.stored()).not.toHaveProperty("journal");
     const answers = await Promise.all(Array.from({ length: 50 }, () => coordinator.credential(KEY)));
     expect(new Set(answers.map(textOf))).toEqual(new Set(["access-token-2"]));
     expect(stage.askedAt).toHaveLength(1);
