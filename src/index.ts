@@ -35,6 +35,7 @@ export type { Fetch } from "./core/http.ts";
 export { assertOpenableUrl } from "./core/openable-url.ts";
 export { Secret } from "./core/secret.ts";
 export type { AuthorizationServerChoice } from "./discovery/discover.ts";
+export type { OriginQuestion } from "./discovery/origins.ts";
 export { type IssuerProfile, knownIssuerProfiles } from "./endpoint/issuer-profile.ts";
 export type { PrivateKeyInput } from "./endpoint/private-key.ts";
 export type { SignInFlow } from "./flow/context.ts";

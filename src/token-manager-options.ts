@@ -8,6 +8,7 @@ import type { Clock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
 import type { Fetch } from "./core/http.ts";
 import type { AuthorizationServerChoice } from "./discovery/discover.ts";
+import type { OriginQuestion } from "./discovery/origins.ts";
 import type { IssuerProfile } from "./endpoint/issuer-profile.ts";
 import type { PrivateKeyInput } from "./endpoint/private-key.ts";
 import type { OpenBrowser } from "./ports/browser.ts";
@@ -104,6 +105,13 @@ export interface TokenManagerOptions {
   resourceMatch?: "prefix" | "exact";
   /** Accepts resource identifiers that the rule refuses, such as `api://` ones. Default: none is accepted. */
   acceptResource?: (question: { server: string; resource: string }) => boolean | Promise<boolean>;
+  /**
+   * Answers before a server leads somewhere else than expected: to metadata of another origin (default: that is not used, the
+   * server's own is), to endpoints of another origin than their issuer's (default: refused, unless its responses carry `iss`
+   * or a profile lists the origin), or to another authorization server than at the last sign-in (default: followed, after the
+   * event `issuer_changed`; nothing of the former is sent to it). The question shows both ends.
+   */
+  acceptOrigin?: (question: OriginQuestion) => boolean | Promise<boolean>;
   /**
    * How issuers deviate from the specifications, beside those that `knownIssuerProfiles` lists. Each use of a deviation is
    * told by the event `deviation`. Default: none.

@@ -41,12 +41,13 @@ import { TokenCoordinator } from "./tokens/coordinator.ts";
 import type { SessionKey } from "./tokens/credential.ts";
 
 function discoveryPolicyOf(options: TokenManagerOptions, profiles: IssuerProfiles): DiscoveryPolicy {
-  const { chooseAuthorizationServer, resourceMatch, acceptResource, legacyFallback } = options;
+  const { chooseAuthorizationServer, resourceMatch, acceptResource, acceptOrigin, legacyFallback } = options;
   return {
     profiles,
     ...(chooseAuthorizationServer !== undefined && { chooseAuthorizationServer }),
     ...(resourceMatch !== undefined && { resourceMatch }),
     ...(acceptResource !== undefined && { acceptResource }),
+    ...(acceptOrigin !== undefined && { acceptOrigin }),
     ...(legacyFallback !== undefined && { legacyFallback }),
   };
 }

@@ -24,14 +24,21 @@ export async function zoneOf(address: string): Promise<NetworkZone> {
   return PRIVATE_RANGES.has(range) ? "private" : "forbidden";
 }
 
-/** The zone of a host: the most inner one of its addresses, so that one public address does not cover for a private one. */
-export async function zoneOfHost(hostname: string, resolve: ResolveAddresses): Promise<NetworkZone> {
-  const { default: ipaddr } = await import("ipaddr.js");
-  const literal = hostname.replace(/^\[(.*)\]$/, "$1");
-  if (ipaddr.isValid(literal)) return zoneOf(literal);
+/** The zone of an address as it stands in a URL, in any spelling that the URL parser takes; `undefined` for a name. */
+export async function zoneOfLiteral(hostname: string): Promise<NetworkZone | undefined> {
+  const isLiteral = hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
+  return isLiteral ? zoneOf(hostname.replace(/^\[(.*)\]$/, "$1")) : undefined;
+}
+
+/**
+ * The zone of a server by its name: private when all its addresses are inside, else public. Whoever owns a name decides
+ * what it resolves to and when, so one public address counts more than all others, and no name makes a server one of
+ * this machine, which may be spoken to without TLS.
+ */
+export async function zoneOfName(hostname: string, resolve: ResolveAddresses): Promise<"private" | "public"> {
   const addresses = await resolve(hostname);
   const zones = await Promise.all(addresses.map(({ address }) => zoneOf(address)));
-  return (["forbidden", "loopback", "private"] as const).find((zone) => zones.includes(zone)) ?? "public";
+  return zones.length > 0 && zones.every((zone) => zone === "private" || zone === "loopback") ? "private" : "public";
 }
 
 /**

@@ -10,14 +10,16 @@ import {
   type NetworkZone,
   type ResolveAddresses,
   zoneOf,
-  zoneOfHost,
+  zoneOfLiteral,
+  zoneOfName,
 } from "./address-guard.ts";
 
 /** How OAuth requests travel. */
 export interface NetworkOptions {
   /**
    * Whether servers may name machines in private networks or on loopback, wherever they are themselves. Default `false`:
-   * only servers that are there themselves may. Link-local addresses are never allowed.
+   * only servers that are there themselves may. A server on loopback is one whose URL says so; one whose name only resolves
+   * to loopback needs this option. Link-local addresses are never allowed.
    */
   allowPrivateAddresses?: boolean;
   /** Certificates of further authorities, in PEM; the system's and `NODE_EXTRA_CA_CERTS` hold in any case. */
@@ -65,10 +67,25 @@ function guardedLookup(server: string, zone: NetworkZone, resolve: ResolveAddres
   };
 }
 
+/** The authorities that hold without any option, `NODE_EXTRA_CA_CERTS` included: a list of one's own takes their place. */
+async function usualAuthorities(): Promise<readonly string[]> {
+  const tls: typeof import("node:tls") & { getCACertificates?: (type: "default") => string[] } = await import(
+    "node:tls"
+  );
+  // From Node 22.15 on it says itself; before, it reads the file once at its start.
+  if (tls.getCACertificates !== undefined) return tls.getCACertificates("default");
+  const { readFile } = await import("node:fs/promises");
+  const file = process.env.NODE_EXTRA_CA_CERTS;
+  const extra = file === undefined ? "" : await readFile(file, "utf8").catch(() => "");
+  return extra === "" ? tls.rootCertificates : [...tls.rootCertificates, extra];
+}
+
 class GuardedFetch {
   readonly #options: NetworkOptions;
   readonly #resolve: ResolveAddresses;
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+  /** Servers whose names have resolved to a public address once: they do not come inside by resolving to another. */
+  readonly #outside = new Set<string>();
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -80,7 +97,7 @@ class GuardedFetch {
     const url = new URL(typeof input === "object" && "url" in input ? input.url : input);
     const zone = this.#options.allowPrivateAddresses === true ? "loopback" : await this.#zoneOfServer(server);
     // A name is checked in the lookup; an address in the URL is never looked up.
-    const literal = await this.#zoneOfLiteral(url.hostname);
+    const literal = await zoneOfLiteral(url.hostname);
     if (literal !== undefined && !mayName(zone, literal)) throw addressRefused(url.hostname, literal, server);
     const undici = await import("undici");
     const dispatcher = await this.#dispatcherFor(server, zone);
@@ -89,12 +106,13 @@ class GuardedFetch {
 
   async #zoneOfServer(server: string): Promise<NetworkZone> {
     const { hostname } = new URL(server);
-    return isLoopbackHost(hostname) ? "loopback" : zoneOfHost(hostname, this.#resolve);
-  }
-
-  async #zoneOfLiteral(hostname: string): Promise<NetworkZone | undefined> {
-    const isLiteral = hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
-    return isLiteral ? zoneOfHost(hostname, this.#resolve) : undefined;
+    if (isLoopbackHost(hostname)) return "loopback";
+    const literal = await zoneOfLiteral(hostname);
+    if (literal !== undefined) return literal;
+    if (!this.#outside.has(hostname) && (await zoneOfName(hostname, this.#resolve)) === "public") {
+      this.#outside.add(hostname);
+    }
+    return this.#outside.has(hostname) ? "public" : "private";
   }
 
   #dispatcherFor(server: string, zone: NetworkZone): Promise<Dispatcher> {
@@ -106,10 +124,9 @@ class GuardedFetch {
 
   async #createDispatcher(server: string, zone: NetworkZone): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent } = await import("undici");
-    const { rootCertificates } = await import("node:tls");
     const { certificateAuthorities, clientCertificate, environment = process.env } = this.#options;
     const tls = {
-      ...(certificateAuthorities !== undefined && { ca: [...rootCertificates, ...certificateAuthorities] }),
+      ...(certificateAuthorities !== undefined && { ca: [...(await usualAuthorities()), ...certificateAuthorities] }),
       ...(clientCertificate !== undefined && { cert: clientCertificate.certificate, key: clientCertificate.key }),
     };
     const connect = { ...tls, lookup: guardedLookup(server, zone, this.#resolve) };

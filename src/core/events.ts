@@ -20,6 +20,8 @@ export interface McpOAuthEvents {
   challenge_received: { readonly status: number; readonly error?: string; readonly scope?: string };
   /** The authorization server was chosen; show its host to the user before anything is opened (RFC 9728 section 7.8). */
   authorization_server_selected: { readonly authorizationServer: string; readonly choices: number };
+  /** The server names another authorization server than the one of the last sign-in, whose tokens are not used any more. */
+  issuer_changed: { readonly formerIssuer: string };
   /** A client id was obtained. */
   client_obtained: { readonly how: "pre-registered" | "metadata-document" | "dynamic"; readonly clientId: string };
   /** The authorization server has forgotten our client, or its secret expired: it is registered again, once. */

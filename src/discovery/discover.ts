@@ -2,10 +2,10 @@ import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
-import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import { discoverAuthorizationServer } from "./authorization-server.ts";
 import type { MetadataCache } from "./cache.ts";
 import { discoverLegacyAuthorizationServer } from "./legacy.ts";
+import { requireEndpointOrigins } from "./origins.ts";
 import {
   discoverProtectedResource,
   type ProtectedResourceMetadata,
@@ -39,8 +39,6 @@ export interface AuthorizationServerChoice {
 export interface DiscoveryPolicy extends ResourceMatchPolicy {
   /** Whether servers of MCP 2025-03-26 are supported. Default true. */
   readonly legacyFallback?: boolean;
-  /** How issuers deviate. Default: none does. */
-  readonly profiles?: IssuerProfiles;
   /** Answers with one of the issuers. Default: the first with credentials, else the first. */
   readonly chooseAuthorizationServer?: (choice: AuthorizationServerChoice) => string | Promise<string>;
 }
@@ -121,9 +119,11 @@ export async function discover(
     const message = `The resource metadata at ${protectedResource.url} names no authorization server, so nobody can sign in. Report it to the server's operator.`;
     throw new McpOAuthError("discovery_failed", message, { server });
   }
-  const authorizationServer = await firstUsable(issuers, query, (issuer) =>
-    discoverAuthorizationServer(http, cache, { issuer, server, ...withProfiles, ...withSignal }),
-  );
+  const authorizationServer = await firstUsable(issuers, query, async (issuer) => {
+    const metadata = await discoverAuthorizationServer(http, cache, { issuer, server, ...withProfiles, ...withSignal });
+    if (metadata !== undefined) await requireEndpointOrigins(metadata, server, policy);
+    return metadata;
+  });
   requireResourceListed(authorizationServer, protectedResource, server);
   const { resource } = protectedResource;
   const { issuer } = authorizationServer;
@@ -151,5 +151,6 @@ async function discoverLegacy(http: Http, { server, policy, signal }: DiscoveryQ
     throw new McpOAuthError("discovery_failed", message, { server });
   }
   const { metadata, defaultEndpoints } = await discoverLegacyAuthorizationServer(http, server, signal);
+  await requireEndpointOrigins(metadata, server, policy);
   return { server, resource: server, issuer: metadata.issuer, authorizationServer: metadata, defaultEndpoints };
 }

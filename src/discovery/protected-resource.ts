@@ -4,6 +4,7 @@ import { type JsonObject, textMember, textsMember } from "../core/json.ts";
 import { quoted } from "../core/text.ts";
 import { insertWellKnown, isWithin, parseUrl } from "../core/url.ts";
 import { fetchMetadata } from "./fetch-metadata.ts";
+import { mayLeadTo, type OriginPolicy, strangeMetadata } from "./origins.ts";
 
 /** Protected resource metadata that has been validated (RFC 9728 section 2). Texts are exactly as sent. */
 export interface ProtectedResourceMetadata {
@@ -18,7 +19,7 @@ export interface ProtectedResourceMetadata {
 }
 
 /** How closely the metadata's `resource` must match the server's URL. */
-export interface ResourceMatchPolicy {
+export interface ResourceMatchPolicy extends OriginPolicy {
   /**
    * `prefix` (default): the URL itself, or a URL of the same origin whose path segments it starts with, as official
    * SDKs accept. `exact`: only what RFC 9728 section 3.3 allows.
@@ -26,7 +27,6 @@ export interface ResourceMatchPolicy {
   readonly resourceMatch?: "prefix" | "exact";
   /** Decides about identifiers that the rule refuses, such as `api://` ones. */
   readonly acceptResource?: (question: { server: string; resource: string }) => boolean | Promise<boolean>;
-  readonly onDeviation?: (rule: string, detail: string) => void;
 }
 
 export interface ProtectedResourceQuery {
@@ -48,7 +48,9 @@ interface Probe {
 export function resourceMetadataProbes(server: string, challengedUrl?: string): Probe[] {
   const url = new URL(server);
   const probes: Probe[] = [];
-  if (challengedUrl !== undefined) probes.push({ url: challengedUrl, identifier: server });
+  // As a parser writes it: it enters messages, and a server's spaces and letters would read as our words there.
+  if (challengedUrl !== undefined)
+    probes.push({ url: parseUrl(challengedUrl)?.href ?? challengedUrl, identifier: server });
   probes.push({ url: insertWellKnown(url, "oauth-protected-resource"), identifier: server });
   probes.push({ url: `${url.origin}/.well-known/oauth-protected-resource`, identifier: url.origin });
   return probes.filter((probe, index) => probes.findIndex((other) => other.url === probe.url) === index);
@@ -121,14 +123,16 @@ function requireShape(document: JsonObject, url: string, server: string): Protec
  * Finds and validates protected resource metadata.
  *
  * @returns the metadata, or `undefined` when every place definitively has none.
- * @throws `resource_mismatch`, `invalid_response`, `discovery_failed`, `network_failed`, `timeout`, `insecure_url`.
+ * @throws `resource_mismatch` also where nothing but metadata of another origin is named; `invalid_response`,
+ * `discovery_failed`, `network_failed`, `timeout`, `insecure_url`.
  */
 export async function discoverProtectedResource(
   http: Http,
   query: ProtectedResourceQuery,
 ): Promise<ProtectedResourceMetadata | undefined> {
-  const { server, challengedUrl, signal } = query;
-  for (const probe of resourceMetadataProbes(server, challengedUrl)) {
+  const { server, challengedUrl, policy, signal } = query;
+  const isUsed = challengedUrl === undefined || (await mayLeadTo(challengedUrl, server, policy));
+  for (const probe of resourceMetadataProbes(server, isUsed ? challengedUrl : undefined)) {
     const answer = await fetchMetadata(http, probe.url, "The protected resource metadata", { server }, signal);
     if (answer.kind === "absent") continue;
     if (answer.kind === "failed") throw answer.error;
@@ -136,5 +140,6 @@ export async function discoverProtectedResource(
     await checkResource(metadata.resource, probe, query);
     return metadata;
   }
+  if (!isUsed) throw strangeMetadata(challengedUrl, server);
   return undefined;
 }

@@ -13,6 +13,8 @@ export interface IssuerProfile {
   readonly ignoreTrailingSlash?: boolean;
   /** Other values of `issuer` that the metadata may have. */
   readonly acceptMetadataIssuers?: readonly string[];
+  /** Origins other than the issuer's that its endpoints may be at; `*` stands for one host label. */
+  readonly endpointOrigins?: readonly string[];
   /** The `resource` parameter is refused, so it is left out. */
   readonly omitResource?: boolean;
   /** A refresh must repeat the scope. */
@@ -40,8 +42,14 @@ export const knownIssuerProfiles: readonly IssuerProfile[] = [
   {
     issuer: "https://accounts.google.com",
     source: "https://developers.google.com/identity/protocols/oauth2/web-server",
+    endpointOrigins: ["https://oauth2.googleapis.com"],
     omitResource: true,
     authorizeParameters: { access_type: "offline", prompt: "consent" },
+  },
+  {
+    issuer: "https://cognito-idp.*.amazonaws.com/*",
+    source: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html",
+    endpointOrigins: ["https://*.auth.*.amazoncognito.com"],
   },
   {
     issuer: "https://*.auth0.com",
@@ -55,8 +63,8 @@ export const knownIssuerProfiles: readonly IssuerProfile[] = [
   },
 ];
 
-/** Whether an issuer is the one that a pattern names. A `*` never spans a slash, nor within the host a dot. */
-function matches(pattern: string, issuer: string): boolean {
+/** Whether an issuer, or an origin, is the one that a pattern names. A `*` never spans a slash, nor within the host a dot. */
+export function matches(pattern: string, issuer: string): boolean {
   const [, host = "", path = ""] = /^([a-z]+:\/\/[^/]*)(.*)$/i.exec(pattern) ?? [];
   const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
   const exact = escaped(host).replaceAll("*", "[^./]+") + escaped(path).replaceAll("*", "[^/]+");

@@ -5,6 +5,7 @@ import { coversScope, scopesOf, unionOfScopes } from "../core/scope.ts";
 import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import { type Discovery, discover } from "../discovery/discover.ts";
+import { requireAcceptedIssuer } from "../discovery/origins.ts";
 import { type Credential, isStaticCredential, type SessionKey } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
@@ -221,6 +222,7 @@ export class ServerSession {
       issuersWithCredentials: Object.keys(record?.credentials ?? {}),
       ...(challenge !== undefined && { challenge }),
     });
+    await this.#meetIssuer(discovery, record?.lastIssuer);
     events.emit("authorization_server_selected", {
       ...this.key,
       issuer: discovery.issuer,
@@ -228,6 +230,13 @@ export class ServerSession {
       choices: discovery.protectedResource?.authorizationServers.length ?? 1,
     });
     return discovery;
+  }
+
+  /** Another authorization server than at the last sign-in: told, and the host may refuse it (MCP 2026-07-28). */
+  async #meetIssuer({ server, issuer }: Discovery, former: string | undefined): Promise<void> {
+    if (former === undefined || former === issuer) return;
+    await requireAcceptedIssuer({ server, former, issuer }, this.#context.discoveryPolicy);
+    this.#context.events.emit("issuer_changed", { ...this.key, issuer, formerIssuer: former });
   }
 
   async #renew(

@@ -46,6 +46,8 @@ export interface SessionRecord {
   /** The issuer whose credential is in use. */
   readonly activeIssuer?: string;
   readonly credentials: Readonly<Record<string, Credential>>;
+  /** The issuer of the last sign-in, also when what it gave has ended. */
+  readonly lastIssuer?: string;
   /** The union of what was asked for in all sign-ins; a later one must not ask for less (MCP 2026-07-28, step-up). */
   readonly requestedScope?: string;
   readonly journal?: RefreshJournal;

@@ -1,5 +1,5 @@
 import { McpOAuthError } from "../core/errors.ts";
-import { isJsonObject, type JsonObject, parseJsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject, parseJsonObject, textsMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { clientFromRecord, clientToRecord } from "../endpoint/oauth-client.ts";
@@ -8,10 +8,8 @@ import type { Credential, RefreshJournal, SessionRecord } from "./credential.ts"
 const VERSION = 1;
 
 /** The members of authorization server metadata that a refresh, a revocation or a later sign-in needs. */
-const KEPT_METADATA = [
-  "issuer",
-  "token_endpoint",
-  "revocation_endpoint",
+const KEPT_TEXTS = ["issuer", "token_endpoint", "revocation_endpoint"] as const;
+const KEPT_LISTS = [
   "token_endpoint_auth_methods_supported",
   "token_endpoint_auth_signing_alg_values_supported",
   "revocation_endpoint_auth_methods_supported",
@@ -20,8 +18,16 @@ const KEPT_METADATA = [
 
 function metadataToRecord(metadata: AuthorizationServerMetadata): JsonObject {
   return Object.fromEntries(
-    KEPT_METADATA.map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined),
+    [...KEPT_TEXTS, ...KEPT_LISTS].map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined),
   );
+}
+
+/** The reverse; `undefined` when a member is of another type, since requests are made of them unseen. */
+function metadataFromRecord(record: JsonObject): AuthorizationServerMetadata | undefined {
+  const isUsable =
+    KEPT_TEXTS.every((name) => record[name] === undefined || typeof record[name] === "string") &&
+    KEPT_LISTS.every((name) => record[name] === undefined || textsMember(record, name) !== undefined);
+  return isUsable ? (metadataToRecord(record as never) as unknown as AuthorizationServerMetadata) : undefined;
 }
 
 /** A session as text, for a {@link TokenStore} only: it has secrets in the clear. */
@@ -48,15 +54,15 @@ function finite(value: unknown): number | undefined {
 function parseCredential(value: unknown): Credential | undefined {
   if (!isJsonObject(value)) return undefined;
   const client = isJsonObject(value.client) ? clientFromRecord(value.client) : undefined;
-  const authorizationServer = value.authorizationServer;
+  const stored = value.authorizationServer;
+  const authorizationServer = isJsonObject(stored) ? metadataFromRecord(stored) : undefined;
   const issuer = text(value.issuer);
   const resource = text(value.resource);
   const accessToken = text(value.accessToken);
   const issuedAt = finite(value.issuedAt);
   const tokenType = value.tokenType;
-  if (client === undefined || !isJsonObject(authorizationServer) || authorizationServer.issuer !== issuer)
-    return undefined;
-  if (issuer === undefined || client.issuer !== issuer || resource === undefined) return undefined;
+  if (client === undefined || authorizationServer === undefined || resource === undefined) return undefined;
+  if (issuer === undefined || client.issuer !== issuer || authorizationServer.issuer !== issuer) return undefined;
   if (accessToken === undefined || issuedAt === undefined) return undefined;
   if (tokenType !== "Bearer" && tokenType !== "DPoP") return undefined;
   const refreshToken = text(value.refreshToken);
@@ -69,7 +75,7 @@ function parseCredential(value: unknown): Credential | undefined {
     issuer,
     resource,
     client,
-    authorizationServer: authorizationServer as unknown as AuthorizationServerMetadata,
+    authorizationServer,
     accessToken: new Secret(accessToken),
     tokenType,
     issuedAt,
@@ -114,6 +120,7 @@ export function parseSession(value: string, store: string): SessionRecord {
   if (parsed.includes(undefined)) throw unreadable("has a credential that cannot be understood");
   const credentials = parsed.filter((credential) => credential !== undefined);
   const activeIssuer = text(record.activeIssuer);
+  const lastIssuer = text(record.lastIssuer);
   const requestedScope = text(record.requestedScope);
   const journal = parseJournal(record.journal);
   const lastUsedAt = finite(record.lastUsedAt);
@@ -122,6 +129,7 @@ export function parseSession(value: string, store: string): SessionRecord {
     account,
     credentials: Object.fromEntries(credentials.map((credential) => [credential.issuer, credential])),
     ...(activeIssuer !== undefined && { activeIssuer }),
+    ...(lastIssuer !== undefined && { lastIssuer }),
     ...(requestedScope !== undefined && { requestedScope }),
     ...(journal !== undefined && { journal }),
     ...(lastUsedAt !== undefined && { lastUsedAt }),

@@ -3,6 +3,7 @@ import type { TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
   type Credential,
+  isStaticCredential,
   parseStoreKey,
   type SessionKey,
   type SessionRecord,
@@ -151,9 +152,12 @@ export class StoredSessions {
     await this.#underLock(name, async (write) => {
       const before = await this.#stored(name);
       const requestedScope = kept.requestedScope ?? before?.requestedScope;
+      // A key that the host has set comes from no authorization server.
+      const lastIssuer = isStaticCredential(kept) ? before?.lastIssuer : kept.issuer;
       const record: SessionRecord = {
         ...key,
         activeIssuer: kept.issuer,
+        ...(lastIssuer !== undefined && { lastIssuer }),
         credentials: { ...before?.credentials, [kept.issuer]: kept },
         lastUsedAt: this.#options.clock.now(),
         ...(requestedScope !== undefined && { requestedScope }),

@@ -129,6 +129,18 @@ describe("the manifest", () => {
     expect(await readFile(join(root, "package-lock.json"), "utf8")).not.toContain('"resolved"');
   });
 
+  test("runs no script at installation, and brings nothing along that does", async () => {
+    expect(Object.keys(manifest.scripts)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/install|^prepare$/)]),
+    );
+    const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
+    const shipped = Object.entries<{ dev?: boolean; hasInstallScript?: boolean }>(packages).filter(
+      ([, { dev }]) => !dev,
+    );
+    expect(shipped.length).toBeGreaterThan(10);
+    expect(shipped.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path)).toEqual([]);
+  });
+
   test("locks what every platform needs", async () => {
     const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
     const names = new Set(Object.keys(packages).map((path) => path.replace(/^.*node_modules\//, "")));

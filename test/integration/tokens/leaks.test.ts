@@ -52,7 +52,14 @@ async function startLeakyHost(key: string | undefined, environment: NodeJS.Proce
   const settings: LeakSettings = { directory: join(folder.path, "store"), ...(key !== undefined && { key }) };
   const child = spawn(process.execPath, [program.path, JSON.stringify(settings)], {
     cwd: folder.path,
-    env: { PATH: process.env.PATH, HOME: home, TMPDIR: folder.path, XDG_STATE_HOME: home, ...environment },
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      TMPDIR: folder.path,
+      XDG_STATE_HOME: home,
+      NODE_DEBUG: "undici,fetch,http",
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   started.push(child);
@@ -247,6 +254,9 @@ describe("a scan of what is printed, emitted, thrown and written", () => {
     await host.do({ do: "read with another key" });
     await host.leave();
     expect(host.printed()).toContain("store_unreadable");
+    // The debug log and the tracer were listening.
+    expect(host.printed()).toMatch(/(FETCH|UNDICI) \d+: sending request to POST/);
+    expect(host.printed()).toContain(`traced POST ${server.url}/token`);
     // There was much to find, of every kind.
     expect(canaries.size).toBeGreaterThan(40);
     for (const kind of ["code", "code_verifier", "refresh_token", "token"]) {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { mayName, type NetworkZone, zoneOf, zoneOfHost } from "../../../src/adapters/address-guard.ts";
+import { mayName, type NetworkZone, zoneOf, zoneOfLiteral, zoneOfName } from "../../../src/adapters/address-guard.ts";
 import { guardedFetch, type NetworkOptions } from "../../../src/adapters/guarded-fetch.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { McpOAuthError } from "../../../src/core/errors.ts";
@@ -80,12 +80,34 @@ describe("the zone of an address [SSRF-2]", () => {
     [new URL("http://0177.0.0.1/").hostname, "loopback"],
     [new URL("http://[::ffff:a9fe:a9fe]/").hostname, "forbidden"],
   ])("odd spelling %s is %s", async (hostname, zone) => {
-    expect(await zoneOfHost(hostname, resolver({}).resolveAddresses ?? (async () => []))).toBe(zone);
+    expect(await zoneOfLiteral(hostname)).toBe(zone);
   });
 
-  it("of a name with several addresses is the most inner one", async () => {
-    const { resolveAddresses = async () => [] } = resolver({ "both.example": [[PUBLIC, "10.0.0.1"]] });
-    expect(await zoneOfHost("both.example", resolveAddresses)).toBe("private");
+  it("of a name is not told before it is looked up", async () => {
+    expect(await zoneOfLiteral("mcp.example")).toBeUndefined();
+  });
+});
+
+describe("the zone of a server by its name [SSRF-5]", () => {
+  it.each<[string, string[], NetworkZone]>([
+    ["public addresses", [PUBLIC], "public"],
+    ["private ones", ["10.0.0.1", "fd00::1"], "private"],
+    ["a public one among private ones", ["10.0.0.1", PUBLIC], "public"],
+    ["loopback, which a name does not give the rights of", ["127.0.0.1"], "private"],
+    ["a link-local one", ["169.254.169.254"], "public"],
+    ["nothing", [], "public"],
+  ])("that resolves to %s", async (_case, addresses, zone) => {
+    const { resolveAddresses = async () => [] } = resolver({ "mcp.example": [addresses] });
+    expect(await zoneOfName("mcp.example", resolveAddresses)).toBe(zone);
+  });
+
+  it("stays public once it was, whatever the name resolves to later", async () => {
+    const server = await listening();
+    const { resolveAddresses = async () => [] } = resolver({ "mcp.example": [[PUBLIC], ["10.0.0.1"]] });
+    const fetch = guardedFetch({ resolveAddresses, environment: {} }, platformFetch)("https://mcp.example/mcp");
+    expect((await refusal(fetch(server.url))).code).toBe("address_refused");
+    expect((await refusal(fetch("https://10.0.0.1/"))).code).toBe("address_refused");
+    expect(server.log.requests).toHaveLength(0);
   });
 });
 

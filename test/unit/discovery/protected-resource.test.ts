@@ -247,14 +247,25 @@ describe("discoverProtectedResource", () => {
     );
   });
 
-  it.each(["http://192.0.2.1/doc", "ftp://127.0.0.1/doc", "https", "/relative", "http://localhost.evil/doc"])(
-    "does not fetch a challenge's address that is not secure or no URL: %s [TLS-1]",
+  it.each(["http://192.0.2.1/doc", "ftp://127.0.0.1/doc", "http://localhost.evil/doc"])(
+    "does not fetch a challenge's address that is not secure, though the host accepts it: %s [TLS-1]",
+    async (challengedUrl) => {
+      const server = await closing(serveDocuments({ [PATH]: document("/mcp") }));
+      const query = { server: `${server.url}/mcp`, policy: { acceptOrigin: () => true }, challengedUrl };
+      const { code } = await failureOf(discoverProtectedResource(manualHttp().http, query));
+      expect(code).toBe("insecure_url");
+      expect(asked(server)).toEqual([]);
+    },
+  );
+
+  it.each(["http://192.0.2.1/doc", "ftp://127.0.0.1/doc", "https", "/relative", "http://", "null"])(
+    "looks at the server's own places where the challenge's address is elsewhere or no URL: %s [PRM-2]",
     async (challengedUrl) => {
       const server = await closing(serveDocuments({ [PATH]: document("/mcp") }));
       const query = { server: `${server.url}/mcp`, policy: {}, challengedUrl };
-      const error = await failureOf(discoverProtectedResource(manualHttp().http, query));
-      expect(["insecure_url", "invalid_response"]).toContain(error.code);
-      expect(asked(server)).toEqual([]);
+      const found = await discoverProtectedResource(manualHttp().http, query);
+      expect(found?.resource).toBe(`${server.url}/mcp`);
+      expect(asked(server)).toEqual([PATH]);
     },
   );
 

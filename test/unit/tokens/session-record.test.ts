@@ -92,6 +92,7 @@ const session = fc
       credentials: fc.uniqueArray(credential, { selector: ({ issuer }) => issuer, maxLength: 3 }),
     }),
     optional("activeIssuer", text),
+    optional("lastIssuer", text),
     optional("requestedScope", text),
     optional("journal", fc.record({ sentAt: time, recent: fc.array(time) })),
     optional("lastUsedAt", time),

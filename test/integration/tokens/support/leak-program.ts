@@ -1,5 +1,6 @@
 // A host that prints all that it gets to see: results, events, errors with everything that hangs on them. What must not
 // be seen, must then not be found in what it printed or wrote.
+import { subscribe } from "node:diagnostics_channel";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
@@ -33,6 +34,13 @@ function show(value: unknown): void {
   show(value.cause);
 }
 
+// What tracers record of each request, to the global fetch and to undici alike.
+subscribe("undici:request:create", (message) => {
+  const { request } = message as { request: { method: string; origin: string; path: string } };
+  console.log(`traced ${request.method} ${request.origin}${request.path}`);
+});
+subscribe("undici:request:error", (message) => show((message as { error: unknown }).error));
+
 const { directory } = settings;
 const open = (key: string | undefined): TokenManager =>
   new TokenManager({
@@ -47,6 +55,8 @@ const open = (key: string | undefined): TokenManager =>
       schedule: (callback, delayMs, options) =>
         systemClock.schedule(callback, delayMs < 10_000 ? delayMs / 50 : delayMs, options),
     },
+    // So that undici sends the requests to the authorization server, as it does to those that are not on loopback.
+    network: { certificateAuthorities: [] },
     openBrowser: (url) => void process.send?.({ opened: url.href }),
     signInTimeoutMs: 20_000,
   });
