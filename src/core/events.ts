@@ -24,7 +24,7 @@ export interface McpOAuthEvents {
   issuer_changed: { readonly formerIssuer: string };
   /** A client id was obtained. */
   client_obtained: { readonly how: "pre-registered" | "metadata-document" | "dynamic"; readonly clientId: string };
-  /** The authorization server has forgotten our client, or its secret expired: it is registered again, once. */
+  /** The authorization server has forgotten our client or refuses its metadata document, or its secret expired: one is registered, once. */
   client_forgotten: { readonly clientId: string };
   /** At a sign-out the authorization server was asked to delete our client's registration (RFC 7592). */
   client_removed: {

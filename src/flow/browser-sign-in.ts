@@ -85,6 +85,20 @@ function parametersFor(
   return { ...(!omitResource && { resource }), ...(extraParameters !== undefined && { extraParameters }) };
 }
 
+/** What servers say of a metadata document whose redirect URIs they compare with another port than ours. */
+const REFUSALS_OF_DOCUMENTS = new Set(["unauthorized_client", "invalid_request", "invalid_redirect_uri"]);
+
+/**
+ * Whether the server refuses the client itself. Of one that it has registered, only `invalid_client` says so; of a document
+ * also other errors do, unless they came by way of the redirect URI, which then was accepted.
+ */
+function isRefusalOf({ how }: OAuthClient, error: unknown): boolean {
+  if (!(error instanceof McpOAuthError)) return false;
+  const { oauthError = "", status } = error;
+  const isOfDocument = how === "metadata-document" && status !== undefined && REFUSALS_OF_DOCUMENTS.has(oauthError);
+  return oauthError === "invalid_client" || isOfDocument;
+}
+
 /** One try with the client that there is, or a new one. Answers `forgotten` when the server no longer knows a stored client. */
 async function trySignIn(
   context: FlowContext,
@@ -118,9 +132,9 @@ async function trySignIn(
     try {
       return await authorize(context, signIn, redirect, options);
     } catch (error) {
-      const wasStored = client.how === "dynamic" && client.clientId === known?.clientId;
-      if (wasStored && error instanceof McpOAuthError && error.oauthError === "invalid_client")
-        return { forgotten: client };
+      const canBeReplaced =
+        client.clientId === known?.clientId && context.registry.isReplaceable(client, authorizationServer);
+      if (canBeReplaced && isRefusalOf(client, error)) return { forgotten: client };
       throw error;
     }
   } finally {
@@ -130,7 +144,8 @@ async function trySignIn(
 
 /**
  * Signs a user in by the authorization code flow with PKCE over a redirect URI that is listened on before the browser
- * opens (RFC 8252 section 7.3). A stored dynamic client that its server has forgotten is registered again, once.
+ * opens (RFC 8252 section 7.3). Where a server has forgotten a stored dynamic client, or does not take the client's metadata
+ * document, a client is registered, once.
  *
  * @throws `pkce_unsupported`, `redirect_unavailable`, `client_unavailable`, `client_mismatch`, `registration_failed`,
  * `browser_unavailable`, `authorization_denied`, `authorization_failed`, `issuer_mismatch`,

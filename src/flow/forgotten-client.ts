@@ -3,8 +3,9 @@ import type { FlowContext } from "./context.ts";
 import { takesPushedRequests } from "./push-request.ts";
 
 /**
- * Whether the authorization server no longer knows a stored client. It tells the user, by an error page, and not us; so
- * before a user is sent there with a client that was not used of late, the same kind of request is sent once without a user.
+ * Whether the authorization server no longer knows a stored client, or does not take a client's metadata document although
+ * it says that it does. It tells the user, by an error page, and not us; so before a user is sent there with a client that
+ * was not used of late, the same kind of request is sent once without a user.
  *
  * A server that knows the client answers with a page or a redirect; 400, 401 and 403 mean that it does not. Anything else
  * says nothing, and the user is sent.
@@ -15,7 +16,8 @@ export async function isForgottenClient(
   signal: AbortSignal,
 ): Promise<boolean> {
   // A server that takes pushed requests tells us itself.
-  if (context.registry.isProven(options.client) || takesPushedRequests(options.authorizationServer)) return false;
+  const { client, authorizationServer: metadata } = options;
+  if (context.registry.isProven(client, metadata) || takesPushedRequests(metadata)) return false;
   const { url } = createAuthorizationRequest(options);
   const { server, authorizationServer } = options;
   try {

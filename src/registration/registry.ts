@@ -57,8 +57,10 @@ function purposeOf({ redirectUri }: ClientQuery): Purpose {
  */
 export class ClientRegistry {
   readonly #options: ClientRegistryOptions;
-  /** When the servers of dynamic clients were last seen to know them. */
+  /** When the servers of clients were last seen to know them. */
   readonly #provenAt = new Map<string, number>();
+  /** Issuers that advertise metadata documents and have refused ours. */
+  readonly #refusedDocumentAt = new Set<string>();
 
   constructor(options: ClientRegistryOptions) {
     requirePreRegisteredClients(options.clients);
@@ -108,10 +110,19 @@ export class ClientRegistry {
     return client;
   }
 
-  /** Whether the server has accepted the client of late. Clients that are not dynamic cannot be forgotten. */
-  isProven(client: OAuthClient): boolean {
+  /**
+   * Whether the server has accepted the client of late, or there is nothing that could take its place: only what registers
+   * itself can be registered again, or in place of a metadata document.
+   */
+  isProven(client: OAuthClient, authorizationServer: AuthorizationServerMetadata): boolean {
+    if (!this.isReplaceable(client, authorizationServer)) return true;
     const provenAt = this.#provenAt.get(`${client.issuer} ${client.clientId}`) ?? Number.NEGATIVE_INFINITY;
-    return client.how !== "dynamic" || this.#options.clock.now() - provenAt < PROOF_LASTS_MS;
+    return this.#options.clock.now() - provenAt < PROOF_LASTS_MS;
+  }
+
+  /** Whether another client can be obtained in the place of one that its server refuses. */
+  isReplaceable({ how }: OAuthClient, { registration_endpoint }: AuthorizationServerMetadata): boolean {
+    return how === "dynamic" || (how === "metadata-document" && registration_endpoint !== undefined);
   }
 
   /** Notes that the server has accepted the client. */
@@ -119,9 +130,13 @@ export class ClientRegistry {
     this.#provenAt.set(`${client.issuer} ${client.clientId}`, this.#options.clock.now());
   }
 
-  /** Drops a dynamic client that its server no longer knows, unless another has taken its place, and tells so. */
+  /**
+   * Drops a dynamic client that its server no longer knows, unless another has taken its place, and tells so. A metadata
+   * document that its server refuses is not shown to it again by this token manager, and a client is registered instead.
+   */
   async forget(client: OAuthClient, server: string): Promise<void> {
-    await this.drop(client);
+    if (client.how === "metadata-document") this.#refusedDocumentAt.add(client.issuer);
+    else await this.drop(client);
     this.#options.events.emit("client_forgotten", { server, issuer: client.issuer, clientId: client.clientId });
   }
 
@@ -143,9 +158,10 @@ export class ClientRegistry {
 
   #configured(authorizationServer: AuthorizationServerMetadata): OAuthClient | undefined {
     const { clients, clientMetadataUrl, clientMetadataKey } = this.#options;
+    const documentUrl = this.#refusedDocumentAt.has(authorizationServer.issuer) ? undefined : clientMetadataUrl;
     return (
       preRegisteredClient(clients, authorizationServer) ??
-      metadataDocumentClient(clientMetadataUrl, authorizationServer, clientMetadataKey)
+      metadataDocumentClient(documentUrl, authorizationServer, clientMetadataKey)
     );
   }
 

@@ -56,3 +56,37 @@ it("one with a key authenticates every request that is not the browser's: code, 
   expect(ids.size).toBe(backChannel.length);
   expect(as.log.count("POST", "/reg")).toBe(0);
 });
+
+it.each([
+  ["cannot be fetched", {}, undefined],
+  ["cannot be fetched, and requests are pushed", { pushedAuthorizationRequests: true }, undefined],
+  ["names another port than ours", {}, "http://localhost:1/callback"],
+  ["names another port, and requests are pushed", { pushedAuthorizationRequests: true }, "http://localhost:1/callback"],
+])(
+  "where the document %s, a client is registered before the person sees an error [REG-4]",
+  async (_case, features, redirect) => {
+    const { as, mcp } = await startPair({ clientIdMetadataDocuments: true, features });
+    if (redirect !== undefined) {
+      const document = clientMetadataDocument({ url: URL_OF_DOCUMENT, clientName: "Test Host" });
+      as.clientMetadataDocuments.set(URL_OF_DOCUMENT, { ...document, redirect_uris: [redirect] });
+    }
+    const host = startHost({ clientMetadataUrl: URL_OF_DOCUMENT });
+    await host.tokens.get(mcp.url);
+    expect(as.log.count("POST", "/reg")).toBe(1);
+    expect(host.opened).toHaveLength(1);
+    expect(host.opened[0]?.searchParams.get("client_id")).not.toBe(URL_OF_DOCUMENT);
+    expect(host.told("client_forgotten")).toMatchObject([{ clientId: URL_OF_DOCUMENT }]);
+    // It is not shown to that server again, and the registered client serves the next sign-in as well.
+    await host.tokens.signIn(mcp.url);
+    expect(as.log.count("POST", "/reg")).toBe(1);
+    expect(host.told("client_obtained").map(({ how }) => how)).toEqual(["metadata-document", "dynamic", "dynamic"]);
+  },
+);
+
+it("a document that is refused where nothing can be registered is an error, and no second request is sent", async () => {
+  const { as, mcp } = await startPair({ clientIdMetadataDocuments: true, registration: false });
+  const host = startHost({ clientMetadataUrl: URL_OF_DOCUMENT, signInTimeoutMs: 3000 });
+  await expect(host.tokens.signIn(mcp.url)).rejects.toThrow();
+  expect(host.opened).toHaveLength(1);
+  expect(as.log.count("POST", "/reg")).toBe(0);
+});

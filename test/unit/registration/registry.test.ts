@@ -187,13 +187,19 @@ describe("ClientRegistry", () => {
   it("knows which clients its server has accepted since this process started", async () => {
     const { obtain, registry, open } = await start();
     const client = await obtain();
-    expect(registry.isProven(client)).toBe(true);
+    const issuer = "https://other";
+    const registering = { issuer, registration_endpoint: `${issuer}/register` };
+    expect(registry.isProven(client, registering)).toBe(true);
     const later = open();
-    expect(later.isProven(client)).toBe(false);
+    expect(later.isProven(client, registering)).toBe(false);
     later.prove(client);
-    expect(later.isProven(client)).toBe(true);
-    expect(later.isProven({ ...client, issuer: "https://other" })).toBe(false);
-    expect(later.isProven({ ...client, issuer: "https://other", how: "pre-registered" })).toBe(true);
+    expect(later.isProven(client, registering)).toBe(true);
+    const other = { ...client, issuer };
+    expect(later.isProven(other, registering)).toBe(false);
+    // Where nothing else can be had there is nothing to be found out.
+    expect(later.isProven({ ...other, how: "pre-registered" }, registering)).toBe(true);
+    expect(later.isProven({ ...other, how: "metadata-document" }, registering)).toBe(false);
+    expect(later.isProven({ ...other, how: "metadata-document" }, { issuer })).toBe(true);
   });
 
   it("refuses unusable options at once", async () => {
