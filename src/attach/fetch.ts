@@ -1,7 +1,7 @@
 import { readChallenge } from "../challenge/read.ts";
 import { handOver, McpOAuthError } from "../core/errors.ts";
 import type { Fetch } from "../core/http.ts";
-import { requireSecureUrl } from "../core/url.ts";
+import { isLoopbackHost, requireSecureUrl } from "../core/url.ts";
 import { sendAuthorized } from "../endpoint/resource-request.ts";
 import type { ServerSession } from "../flow/run.ts";
 import type { Credential } from "../tokens/credential.ts";
@@ -80,11 +80,13 @@ class AuthorizedFetch {
     let stepUps = 0;
     let credential = await this.#session.credentialForRequest(signal);
     for (;;) {
-      const { response, isResource } = await this.#send(request, credential);
+      const sending = this.#send(request, credential);
+      this.#session.expectChallenge(sending, credential);
+      const { response, isResource } = await sending;
       // What somebody else answers says nothing about our token.
       if (!isResource) return response;
       // A 403 too comes from a server that has taken the token.
-      if (response.status !== 401 && credential !== undefined) this.#session.accepted(credential);
+      if (response.status !== 401) this.#session.accepted(credential);
       if (response.status !== 401 && response.status !== 403) return response;
       const challenge = readChallenge(response.status, response.headers);
       const isStepUp = challenge.status === 403 && challenge.error === "insufficient_scope";
@@ -130,8 +132,15 @@ class AuthorizedFetch {
 
   #follow(from: URL, target: URL, redirectsLeft: number): URL {
     if (redirectsLeft <= 0) throw new TypeError(`fetch failed: ${from.host} answered with a redirect too many`);
+    const { server } = this.#session.key;
     // Even without its token the request is not for everybody on the way to read.
-    return requireSecureUrl(target.href, `The redirect of ${from.host}`, { server: this.#session.key.server });
+    const url = requireSecureUrl(target.href, `The redirect of ${from.host}`, { server });
+    if (!isLoopbackHost(url.hostname) || isLoopbackHost(new URL(server).hostname)) return url;
+    throw new McpOAuthError(
+      "address_refused",
+      `${server} redirects to ${url.host} on this machine, which is not followed: the programs here take requests from this machine as the user's own.`,
+      { server },
+    );
   }
 
   /** The older SSE transport learns from its stream where to post; the token has to go there as well. */

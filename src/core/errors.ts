@@ -1,3 +1,5 @@
+import { inertText } from "./text.ts";
+
 /**
  * What went wrong, as a closed set of codes. `error.code` is stable and made to be switched on; `error.message` is for
  * people and may change.
@@ -135,9 +137,12 @@ export interface McpOAuthErrorDetails {
 
 const BRAND: unique symbol = Symbol.for("mcp-oauth-client.error") as never;
 
+/** Addresses and issuers that a server names enter messages whole; none may fill a log. */
+const LONGEST_MESSAGE = 1500;
+
 /**
- * The one error class of this library. Its message says what happened, on which server, and what to do next; it never
- * contains a secret. `cause` is kept.
+ * The one error class of this library. Its message says what happened, on which server, and what to do next, in one line
+ * that is safe to print; it never contains a secret. `cause` is kept.
  *
  * `instanceof` also recognises errors of another copy of this package in the same process.
  */
@@ -153,7 +158,8 @@ export class McpOAuthError extends Error {
   declare readonly retryAfterMs?: number;
 
   constructor(code: McpOAuthErrorCode, message: string, details: McpOAuthErrorDetails = {}) {
-    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    // Whatever a caller has let through: this is the last gate before a terminal or a log.
+    super(inertText(message, LONGEST_MESSAGE), "cause" in details ? { cause: details.cause } : undefined);
     this.code = code;
     if (details.server !== undefined) this.server = details.server;
     if (details.issuer !== undefined) this.issuer = details.issuer;

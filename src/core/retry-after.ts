@@ -6,5 +6,6 @@ export function parseRetryAfter(headers: Headers, nowMs: number): number | undef
   const value = headers.get("retry-after")?.trim();
   if (value === undefined || value === "") return undefined;
   const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), 86_400_000) : undefined;
+  // More digits than a number can hold are a long wait, too.
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), 86_400_000);
 }

@@ -48,15 +48,12 @@ export function authorizationServerProbes(issuer: URL): string[] {
  * @throws `insecure_url` or `invalid_response`.
  */
 export function requireIssuer(issuer: string, server: string): URL {
-  const url = requireSecureUrl(issuer, `The issuer identifier in the resource metadata of ${server}`, {
-    server,
-    issuer,
-  });
-  if (issuer.includes("?") || issuer.includes("#")) {
-    const message = `The issuer identifier ${quoted(issuer)} has a query or a fragment, which RFC 8414 forbids. Report it to the operator of ${server}.`;
-    throw new McpOAuthError("invalid_response", message, { server, issuer });
+  // No URL is written with other characters; in a message a space would read as its end, and an invisible one not at all.
+  if (/[?#]|[^\x21-\x7e]/.test(issuer)) {
+    const message = `The issuer identifier ${quoted(issuer)} has a query, a fragment or a character that no URL has, which RFC 8414 forbids. Report it to the operator of ${server}.`;
+    throw new McpOAuthError("invalid_response", message, { server });
   }
-  return url;
+  return requireSecureUrl(issuer, `The issuer identifier in the resource metadata of ${server}`, { server, issuer });
 }
 
 /** A document without the members that say nothing: some servers write null or an empty text for what they lack. */

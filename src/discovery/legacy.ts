@@ -33,9 +33,10 @@ export async function discoverLegacyAuthorizationServer(
   const { issuer } = answer.document;
   // No server-given identifier to compare with: the origin with and without its slash are the same empty path here.
   if (issuer !== origin && issuer !== `${origin}/`) {
+    const named = typeof issuer === "string" ? issuer : "(none)";
     throw new McpOAuthError(
       "issuer_mismatch",
-      `The metadata at ${url} is for the issuer ${quoted(String(issuer))}; a server without protected resource metadata must be ` +
+      `The metadata at ${url} is for the issuer ${quoted(named)}; a server without protected resource metadata must be ` +
         `its own authorization server, ${quoted(origin)} (MCP 2025-03-26). Report it to the server's operator.`,
       { server },
     );

@@ -20,6 +20,8 @@ export interface DeviceAuthorization {
 }
 
 const DEFAULT_INTERVAL_SECONDS = 5;
+/** Whatever a server says: what is shorter keeps this machine busy. */
+const SHORTEST_INTERVAL_SECONDS = 1;
 /** For servers that leave out how long a code lasts, though they must not. */
 const DEFAULT_LIFETIME_SECONDS = 600;
 
@@ -86,7 +88,7 @@ export async function requestDeviceAuthorization(
       verificationUri: assertOpenableUrl(answer.verification_uri).href,
       ...(complete !== undefined && { verificationUriComplete: assertOpenableUrl(complete).href }),
       expiresInSeconds: answer.expires_in,
-      intervalSeconds: answer.interval ?? DEFAULT_INTERVAL_SECONDS,
+      intervalSeconds: Math.max(answer.interval ?? DEFAULT_INTERVAL_SECONDS, SHORTEST_INTERVAL_SECONDS),
     };
   } catch (error) {
     if (error instanceof McpOAuthError) throw error.withContext(details);

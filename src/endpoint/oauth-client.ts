@@ -66,7 +66,7 @@ export function clientFromRecord(record: JsonObject): OAuthClient | undefined {
     ...(typeof registrationAccessToken === "string" && {
       registrationAccessToken: new Secret(registrationAccessToken),
     }),
-    ...(typeof secretExpiresAt === "number" && { secretExpiresAt }),
+    ...(typeof secretExpiresAt === "number" && Number.isFinite(secretExpiresAt) && { secretExpiresAt }),
     ...(typeof registeredScope === "string" && { registeredScope }),
     ...(typeof registrationUri === "string" && { registrationUri }),
     ...(Array.isArray(redirectUris) && { redirectUris: redirectUris.filter((uri) => typeof uri === "string") }),

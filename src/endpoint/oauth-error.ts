@@ -64,8 +64,10 @@ export function refusalOf(answer: HttpAnswer, context: RefusalContext): McpOAuth
   const oauthError = body === undefined ? undefined : textMember(body, "error");
   if (answer.status < 400 && oauthError === undefined) return undefined;
   const description = body === undefined ? undefined : textMember(body, "error_description");
-  const said = oauthError === undefined ? "" : `: ${quoted(withoutSecrets(oauthError, context.secrets), 80)}`;
-  const explained = description === undefined ? "" : ` (${quoted(withoutSecrets(description, context.secrets))})`;
+  // What is not shown goes first: an invisible character inside a secret would hide it from us, but not from a reader.
+  const shown = (text: string): string => withoutSecrets(inertText(text, text.length), context.secrets);
+  const said = oauthError === undefined ? "" : `: ${quoted(shown(oauthError), 80)}`;
+  const explained = description === undefined ? "" : ` (${quoted(shown(description))})`;
   const retryAfterMs = parseRetryAfter(answer.headers, context.nowMs);
   return new McpOAuthError(
     context.code,
@@ -73,7 +75,7 @@ export function refusalOf(answer: HttpAnswer, context: RefusalContext): McpOAuth
     {
       ...context.details,
       status: answer.status,
-      ...(oauthError !== undefined && { oauthError: inertText(withoutSecrets(oauthError, context.secrets), 80) }),
+      ...(oauthError !== undefined && { oauthError: inertText(shown(oauthError), 80) }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     },
   );

@@ -100,7 +100,7 @@ export function registeredClient(
   const clientSecret = textMember(answer, "client_secret");
   const accessToken = textMember(answer, "registration_access_token");
   const registrationUri = textMember(answer, "registration_client_uri");
-  const expiresAt = answer.client_secret_expires_at;
+  const expiresAt = Number(answer.client_secret_expires_at) * 1000;
   requireRegisteredRedirect(answer, request, authorizationServer.issuer);
   return {
     issuer: authorizationServer.issuer,
@@ -113,7 +113,7 @@ export function registeredClient(
     ...(clientSecret !== undefined && { clientSecret: new Secret(clientSecret) }),
     ...(accessToken !== undefined && { registrationAccessToken: new Secret(accessToken) }),
     ...(registrationUri !== undefined && { registrationUri }),
-    ...(typeof expiresAt === "number" && expiresAt > 0 && { secretExpiresAt: expiresAt * 1000 }),
+    ...(Number.isFinite(expiresAt) && expiresAt > 0 && { secretExpiresAt: expiresAt }),
   };
 }
 

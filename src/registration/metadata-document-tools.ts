@@ -1,5 +1,6 @@
 import { McpOAuthError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject, textMember, textsMember } from "../core/json.ts";
+import { inertText } from "../core/text.ts";
 import { isLoopbackHost, parseUrl } from "../core/url.ts";
 import { requireClientMetadataUrl } from "./client-metadata-document.ts";
 
@@ -32,6 +33,7 @@ export interface MetadataDocumentFinding {
 
 const LOOPBACK_REDIRECTS = ["http://127.0.0.1/callback", "http://localhost/callback", "http://[::1]/callback"];
 const LARGEST_DOCUMENT_BYTES = 5 * 1024;
+const LONGEST_MESSAGE = 400;
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 const KNOWN_METHODS = new Set(["none", "private_key_jwt", "self_signed_tls_client_auth", "tls_client_auth"]);
 
@@ -147,7 +149,9 @@ function lintGrants(document: JsonObject, report: Report): void {
  */
 export function lintClientMetadataDocument(content: string, url: string): MetadataDocumentFinding[] {
   const findings: MetadataDocumentFinding[] = [];
-  const report: Report = (level, member, message) => findings.push({ level, member, message });
+  // Messages repeat what the document says, and are printed.
+  const report: Report = (level, member, message) =>
+    findings.push({ level, member, message: inertText(message, LONGEST_MESSAGE) });
   const document = parseJsonObject(content);
   if (document === undefined) {
     report("error", "document", "is not a JSON object");

@@ -2,8 +2,9 @@ import { McpOAuthError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject, textsMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
-import { clientFromRecord, clientToRecord } from "../endpoint/oauth-client.ts";
-import type { Credential, RefreshJournal, SessionRecord } from "./credential.ts";
+import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/oauth-client.ts";
+import { type Credential, compactCredential, type RefreshJournal, type SessionRecord } from "./credential.ts";
+import { SharedParts } from "./shared-parts.ts";
 
 const VERSION = 1;
 
@@ -43,6 +44,9 @@ export function serializeSession(record: SessionRecord): string {
   return JSON.stringify({ ...record, version: VERSION, credentials });
 }
 
+const sharedClients = new SharedParts<OAuthClient>((client) => JSON.stringify(clientToRecord(client)));
+const sharedMetadata = new SharedParts<AuthorizationServerMetadata>((metadata) => JSON.stringify(metadata));
+
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
@@ -51,7 +55,7 @@ function finite(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-function parseCredential(value: unknown): Credential | undefined {
+function parseCredential(value: unknown, server: string): Credential | undefined {
   if (!isJsonObject(value)) return undefined;
   const client = isJsonObject(value.client) ? clientFromRecord(value.client) : undefined;
   const stored = value.authorizationServer;
@@ -71,11 +75,13 @@ function parseCredential(value: unknown): Credential | undefined {
   const expiresAt = finite(value.expiresAt);
   const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
-  return {
-    issuer,
-    resource,
-    client,
-    authorizationServer,
+  const { issuer: sharedIssuer } = sharedMetadata.of(authorizationServer);
+  return compactCredential({
+    issuer: sharedIssuer,
+    // Mostly the same text, which is then kept once.
+    resource: resource === server ? server : resource,
+    client: sharedClients.of(client),
+    authorizationServer: sharedMetadata.of(authorizationServer),
     accessToken: new Secret(accessToken),
     tokenType,
     issuedAt,
@@ -87,7 +93,7 @@ function parseCredential(value: unknown): Credential | undefined {
     ...(expiresAt !== undefined && { expiresAt }),
     ...(scope !== undefined && { scope }),
     ...(requestedScope !== undefined && { requestedScope }),
-  };
+  });
 }
 
 function parseJournal(value: unknown): RefreshJournal | undefined {
@@ -116,7 +122,7 @@ export function parseSession(value: string, store: string): SessionRecord {
   const stored = record.credentials;
   if (server === undefined || account === undefined || !Array.isArray(stored))
     throw unreadable("lacks its server, account or credentials");
-  const parsed = stored.map(parseCredential);
+  const parsed = stored.map((each) => parseCredential(each, server));
   if (parsed.includes(undefined)) throw unreadable("has a credential that cannot be understood");
   const credentials = parsed.filter((credential) => credential !== undefined);
   const activeIssuer = text(record.activeIssuer);

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { McpOAuthError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { isMissing } from "../file-lock/generations.ts";
 import { ExposedFile, openPrivateFolder, readPrivateFile, setAside, syncFolder, writeDurably } from "./files.ts";
 import { NotARecord, seal, takeApart, unseal } from "./format.ts";
@@ -124,8 +125,8 @@ export class RecordFolder {
     const sealed = takeApart(await readPrivateFile(join(this.#path, name)));
     const dataKey = await this.#keys.find(sealed.header);
     if (dataKey === undefined) throw new NotARecord("encrypted with another key");
-    const record: unknown = JSON.parse(unseal(sealed, dataKey, { id, fence }));
-    const { key, value } = record as { key: string; value: string };
+    const { key, value } = parseJsonObject(unseal(sealed, dataKey, { id, fence })) ?? {};
+    if (typeof key !== "string" || typeof value !== "string") throw new NotARecord("not one that this version writes");
     return { key, value, fence };
   }
 

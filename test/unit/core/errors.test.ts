@@ -25,6 +25,13 @@ describe("McpOAuthError", () => {
     expect("cause" in new McpOAuthError("closed", "Closed.")).toBe(false);
   });
 
+  it("has a message of one short line that no terminal obeys, whatever a caller puts into it [CHL-9]", () => {
+    const address = `https://as.example.com/\u202e\u001b[2J\n${"x".repeat(5000)}`;
+    const { message } = new McpOAuthError("invalid_response", `The metadata at ${address} is no JSON.`);
+    expect(message).toMatch(/^The metadata at https:\/\/as\.example\.com\/ \[2J x+…$/);
+    expect(message.length).toBeLessThan(2000);
+  });
+
   it("recognises errors of another copy of this package, and nothing else", () => {
     const foreign = Object.assign(new Error("x"), { [Symbol.for("mcp-oauth-client.error")]: true });
     expect(foreign).toBeInstanceOf(McpOAuthError);

@@ -11,6 +11,7 @@ describe("parseRetryAfter", () => {
     ["Sat, 22 Aug 2026 12:01:00 GMT", 60_000],
     ["Sat, 22 Aug 2026 11:00:00 GMT", 0],
     ["99999999999", 86_400_000],
+    ["9".repeat(400), 86_400_000],
     ["Fri, 31 Dec 9999 23:59:59 GMT", 86_400_000],
     ["soon", undefined],
     ["", undefined],

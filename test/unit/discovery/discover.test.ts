@@ -89,6 +89,12 @@ describe("discover", () => {
     expect(await failureOf(look())).toMatchObject({ code: "discovery_failed", issuer: `${url}/absent` });
   });
 
+  it("lets no resource have it ask thousands of issuers", async () => {
+    const { look, server } = await start(Array.from({ length: 5000 }, (_, index) => `/absent-${index}`));
+    expect((await failureOf(look())).code).toBe("discovery_failed");
+    expect(server.log.requests.length).toBeLessThan(40);
+  });
+
   it("does not guess endpoints of an issuer without metadata [ASM-10]", async () => {
     const { look, server } = await start(["/absent"]);
     expect((await failureOf(look())).code).toBe("discovery_failed");

@@ -41,6 +41,7 @@ describe("servers of MCP 2025-03-26", () => {
     ["the server's path", (origin) => `${origin}/v1`, false],
     ["the origin's prefix", (origin) => origin.slice(0, -1), false],
     ["nothing", () => undefined, false],
+    ["what cannot be made a text", () => ({ toString: null, valueOf: null }), false],
   ])("must be their own issuer: %s [LEG-5]", async (_case, issuerOf, accepted) => {
     const { outcome } = await lookUp((_, { json, url }) => json({ ...metadataAt(url), issuer: issuerOf(url) }));
     if (accepted) expect((await outcome).defaultEndpoints).toBe(false);

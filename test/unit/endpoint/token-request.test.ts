@@ -134,6 +134,15 @@ describe("requestToken", () => {
       expect((await answered({ access_token })).accessToken.reveal()).toBe(access_token);
   });
 
+  it.each(["planted\nX-Other: 1", "planted\u0000", "planted\u202e", " planted", "planted ", " "])(
+    "refuses an access token that no header carries as it is, without showing it: %j",
+    async (access_token) => {
+      const error = await failureOf(answered({ access_token }));
+      expect(error.code).toBe("invalid_response");
+      expect(shown(error)).not.toContain("planted");
+    },
+  );
+
   it.each<[unknown, string | undefined]>([
     ["a", "a"],
     ["a  b", "a  b"],
@@ -274,6 +283,9 @@ describe("requestToken", () => {
       encodeURIComponent(secret),
       new URLSearchParams({ a: secret }).toString(),
       JSON.stringify(secret),
+      // What would be taken out later must not hide it.
+      `plan\u200bted${secret.slice(7)}`,
+      `\u202e${secret}\ud800`,
     ];
     for (const spelling of spellings) {
       const server = await closing(

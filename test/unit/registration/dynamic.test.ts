@@ -183,6 +183,7 @@ describe("registerDynamically", () => {
     [undefined, undefined],
     [null, undefined],
     ["never", undefined],
+    [1e308, undefined],
     [-1, undefined],
   ])("knows when a secret ends: %j [DCR-7]", async (endsAt, expected) => {
     const answer = { client_id: "c", client_secret: "s3cret", client_secret_expires_at: endsAt };

@@ -120,6 +120,16 @@ describe("lintClientMetadataDocument", () => {
     expect(findings).toContainEqual({ level, member, message: expect.any(String) });
   });
 
+  it.each<Record<string, unknown>>([
+    { redirect_uris: ["http://evil.example/\u202e\u001b[2J"] },
+    { token_endpoint_auth_method: `\u2066${"x".repeat(9000)}` },
+  ])("repeats of a document only what is safe to print, and not much: %#", (changes) => {
+    for (const { message } of lintClientMetadataDocument(documentWith(changes), URL_OF_DOCUMENT)) {
+      expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+      expect(message.length).toBeLessThan(500);
+    }
+  });
+
   it.each(["", "[]", "<h1>Not here</h1>", '"text"'])("takes %j for no document [CIMD-2]", (content) => {
     expect(lintClientMetadataDocument(content, URL_OF_DOCUMENT)).toMatchObject([
       { level: "error", member: "document" },
