@@ -74,8 +74,9 @@ const stagesShareTypesOnly = stages.slice(1).map((stage, index) => ({
 const packages = [
   {
     name: "package-sdk",
-    comment: "The SDKs' types are matched by shape; neither SDK is ever loaded.",
+    comment: "The SDKs' types are matched by shape; neither SDK is loaded but by commands that talk MCP.",
     to: "@modelcontextprotocol/",
+    only: ["cli"],
   },
   { name: "package-open", comment: "A browser is opened by an adapter.", to: "open/", only: ["adapters"] },
   {
@@ -84,7 +85,12 @@ const packages = [
     to: "(keytar|@napi-rs/keyring)/",
     only: ["adapters"],
   },
-  { name: "package-undici", comment: "undici belongs behind the guarded fetch.", to: "undici/", only: ["adapters"] },
+  {
+    name: "package-undici",
+    comment: "undici belongs behind the guarded fetch, and under a program's own.",
+    to: "undici/",
+    only: ["adapters", "cli"],
+  },
 ].map(({ name, comment, to, only = [] }) => ({
   name,
   comment,
@@ -100,6 +106,13 @@ export default {
     everyFolderHasAFloor,
     ...stagesShareTypesOnly,
     ...packages,
+    {
+      name: "package-sdk-static",
+      comment: "Which SDK is there, if any, is found out when a command needs one: import().",
+      severity: "error",
+      from: { path: pathOf("cli") },
+      to: { path: "(^|/)node_modules/@modelcontextprotocol/", dynamic: false },
+    },
     {
       name: "no-circular",
       comment: "Modules that import one another cannot be understood one at a time.",
@@ -135,7 +148,7 @@ export default {
   options: {
     doNotFollow: { path: "node_modules" },
     tsConfig: { fileName: "tsconfig.json" },
-    tsPreCompilationDeps: "specify",
+    tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "node", "default"] },
   },
 };

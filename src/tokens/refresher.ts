@@ -28,9 +28,9 @@ const REFUSALS_TO_GIVE_UP = 3;
 
 /** A refresh under way. */
 interface Run {
-  readonly outcome: Promise<Credential>;
   /** Whether somebody waits for it, or it goes on in the background of a token that is still good. */
   awaited: boolean;
+  failedAttempts: number;
 }
 
 /** A row of failures, and the access token that they concern. */
@@ -46,7 +46,7 @@ interface Row {
  */
 export class Refresher {
   readonly #options: RefresherOptions;
-  readonly #runs = new Map<string, Run>();
+  readonly #runs = new Map<string, Run & { readonly outcome: Promise<Credential> }>();
   readonly #rows = new Map<string, Row>();
   readonly #closing = new AbortController();
 
@@ -64,7 +64,7 @@ export class Refresher {
     const name = storeKey(key);
     const left = this.#pauseLeft(name, stale);
     if (left > 0) this.#options.onRetryAt(name, this.#options.clock.now() + left);
-    else if (!this.#closing.signal.aborted) this.#run(key, stale, false).catch(() => undefined);
+    else this.#run(key, stale, false).catch(() => undefined);
   }
 
   /** The present row of failures of a credential, if there is one. */
@@ -92,28 +92,31 @@ export class Refresher {
       return running.outcome;
     }
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
-    const run: { outcome?: Promise<Credential>; awaited: boolean } = { awaited };
+    const run: Run = { awaited, failedAttempts: 0 };
     const outcome = this.#tryRepeatedly(key, stale, run).finally(() => this.#runs.delete(name));
     this.#runs.set(name, Object.assign(run, { outcome }));
     return outcome;
   }
 
-  async #tryRepeatedly(key: SessionKey, stale: Credential, run: { awaited: boolean }): Promise<Credential> {
-    for (let attempt = 1; ; attempt++) {
+  async #tryRepeatedly(key: SessionKey, stale: Credential, run: Run): Promise<Credential> {
+    for (;;) {
       const adopted = await this.#sitOutPause(key, stale, run);
       if (adopted !== undefined) return adopted;
       try {
         return await this.#tryOnce(key, stale);
       } catch (error) {
-        const row = this.#noteFailure(key, stale, run, error);
-        // A definite refusal is not asked again in the same breath.
-        if (!run.awaited || row.refusals > 0 || attempt >= ATTEMPTS_FOR_WAITERS) throw this.#toldOf(key, row);
+        run.failedAttempts += 1;
+        this.#noteFailure(key, stale, run, error);
       }
     }
   }
 
-  /** Nobody sends while a pause after failures lasts; but somebody else may have been luckier meanwhile. */
-  async #sitOutPause(key: SessionKey, stale: Credential, run: { awaited: boolean }): Promise<Credential | undefined> {
+  /**
+   * Nobody sends while a pause after failures lasts; but somebody else may have been luckier meanwhile.
+   *
+   * @throws the last failure, as callers are told of it, when the pause is not sat out.
+   */
+  async #sitOutPause(key: SessionKey, stale: Credential, run: Run): Promise<Credential | undefined> {
     const name = storeKey(key);
     const known = this.#rows.get(name);
     if (known === undefined || this.#pauseLeft(name, stale) === 0) return undefined;
@@ -122,7 +125,9 @@ export class Refresher {
     const pauseMs = this.#pauseLeft(name, stale);
     const { row } = known;
     if (row.error.code === "sign_in_required") throw this.#over(key, stale, row.error);
-    if (!run.awaited || row.refusals > 0 || pauseMs > LONGEST_PAUSE_MS) throw this.#toldOf(key, row);
+    // A definite refusal is not asked again in the same breath.
+    const isWorthWaiting = run.awaited && row.refusals === 0 && pauseMs <= LONGEST_PAUSE_MS;
+    if (!isWorthWaiting || run.failedAttempts >= ATTEMPTS_FOR_WAITERS) throw this.#toldOf(key, row);
     await delay(this.#options.clock, pauseMs, this.#closing.signal);
     return undefined;
   }
@@ -138,7 +143,7 @@ export class Refresher {
     if (session === undefined || found === undefined) throw this.#over(key, stale, signedOutElsewhere(key));
     const isNew = found.accessToken.reveal() !== stale.accessToken.reveal();
     if (!isNew || freshnessOf(session.moments, clock.now()) === "expired") return undefined;
-    return this.#succeeded(key, stale, { how: "adopted", record: session.record, rotated: false });
+    return this.#succeeded(key, { how: "adopted", record: session.record, rotated: false });
   }
 
   async #tryOnce(key: SessionKey, stale: Credential): Promise<Credential> {
@@ -147,15 +152,15 @@ export class Refresher {
     await sessions.writeUnwritten(name);
     const remember: RefreshContext["remember"] = (of, record) => void sessions.remember(of, record);
     const outcome = await refreshTransaction({ ...this.#options, remember }, { key: name, stale: stale.accessToken });
-    return this.#succeeded(key, stale, outcome);
+    return this.#succeeded(key, outcome);
   }
 
-  #succeeded(key: SessionKey, stale: Credential, { how, record, rotated }: RefreshOutcome): Credential {
+  #succeeded(key: SessionKey, { how, record, rotated }: RefreshOutcome): Credential {
     const { events, clock, ended, sessionPolicy } = this.#options;
     const credential = usableCredential(sessionPolicy, record);
     if (credential === undefined) throw signedOutElsewhere(key);
     this.#rows.delete(storeKey(key));
-    if (credential.accessToken.reveal() !== stale.accessToken.reveal()) ended.forget(key);
+    ended.forget(key);
     const { issuer, expiresAt, scope } = credential;
     const told = { ...key, issuer, ...(expiresAt !== undefined && { expiresAt }) };
     if (how === "adopted") {
@@ -167,8 +172,8 @@ export class Refresher {
     return credential;
   }
 
-  /** Notes a failure that may pass; rethrows one that ends the session or cannot be retried. */
-  #noteFailure(key: SessionKey, stale: Credential, run: { awaited: boolean }, thrown: unknown): FailureRow {
+  /** Notes a failure for what comes next; rethrows one that is no matter of trying again. */
+  #noteFailure(key: SessionKey, stale: Credential, run: Run, thrown: unknown): void {
     const { clock, sessions } = this.#options;
     const name = storeKey(key);
     if (thrown instanceof UnwrittenError) sessions.keepUnwritten(name, thrown.unwritten);
@@ -178,11 +183,11 @@ export class Refresher {
     const accessToken = stale.accessToken.reveal();
     const before = this.#rows.get(name);
     const row = afterFailure(before?.accessToken === accessToken ? before.row : undefined, error, clock.now());
-    const ending = endingOf(key, stale, run, row);
-    this.#rows.set(name, { row: { ...row, error: ending ?? error }, accessToken, lookedAt: clock.now() });
+    // As long as nobody needs another token, the present one is used.
+    const isGivenUp = row.refusals >= REFUSALS_TO_GIVE_UP && run.awaited;
+    const told = isGivenUp ? signInRequired(key, `${stale.issuer} keeps refusing to refresh it`, error) : error;
+    this.#rows.set(name, { row: { ...row, error: told }, accessToken, lookedAt: clock.now() });
     if (error.code !== "sign_in_required") this.#tellFailure(key, stale, row);
-    if (ending !== undefined) throw this.#over(key, stale, ending);
-    return row;
   }
 
   #tellFailure(key: SessionKey, { issuer }: Credential, { error, failures, retryAt }: FailureRow): void {
@@ -233,19 +238,6 @@ export class Refresher {
 export function signInRequired({ server }: SessionKey, reason: string, cause?: unknown): McpOAuthError {
   const message = `The session at ${server} cannot be used: ${reason}. Sign in again.`;
   return new McpOAuthError("sign_in_required", message, { server, ...(cause !== undefined && { cause }) });
-}
-
-/** The error that a failure ends the session with, if it does. */
-function endingOf(
-  key: SessionKey,
-  { issuer }: Credential,
-  { awaited }: { awaited: boolean },
-  { error, refusals }: FailureRow,
-): McpOAuthError | undefined {
-  if (error.code === "sign_in_required") return error;
-  // As long as nobody needs another token, the present one is used.
-  if (refusals < REFUSALS_TO_GIVE_UP || !awaited) return undefined;
-  return signInRequired(key, `${issuer} keeps refusing to refresh it`, error);
 }
 
 function signedOutElsewhere(key: SessionKey): McpOAuthError {

@@ -1,5 +1,5 @@
 // npm run mutation: changes src/tokens in a thousand small ways and counts how many of them the unit tests notice.
-// Ten minutes or so; survivors.md explains those that nobody can or need notice.
+// A quarter of an hour or so on two cores; survivors.md explains those that nobody can or need notice.
 
 /** @type {import("@stryker-mutator/api/core").PartialStrykerOptions} */
 export default {

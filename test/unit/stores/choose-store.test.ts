@@ -6,7 +6,7 @@ import { type ChooseStoreOptions, chooseStore, type StoreSelection } from "../..
 import { memoryStore } from "../../../src/adapters/memory-store.ts";
 import type { TokenStore } from "../../../src/ports/token-store.ts";
 import { testTokenStore } from "../../../src/testing/token-store-contract.ts";
-import { temporaryFolder } from "./support/child.ts";
+import { inMemory, temporaryFolder } from "./support/child.ts";
 import { FakeKeytar } from "./support/fake-keytar.ts";
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -17,7 +17,7 @@ let placeCount = 0;
 const encryptionKey = randomBytes(32).toString("base64");
 
 beforeAll(async () => {
-  root = await temporaryFolder();
+  root = await temporaryFolder(inMemory);
 });
 afterAll(() => root.remove());
 beforeEach(() => {
@@ -65,7 +65,7 @@ testTokenStore(
     keychains.set(place, known);
     return chooseStore({ directory: folder, keychain: { keytar: known, directory: folder }, environment: {} });
   },
-  { test },
+  { test: test.concurrent },
 );
 const keychains = new Map<string, FakeKeytar>();
 

@@ -3,12 +3,14 @@ import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile }
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { dataKeyFrom } from "../../../src/adapters/encrypted-file/data-key.ts";
+import { seal } from "../../../src/adapters/encrypted-file/format.ts";
 import type { EncryptedFileStoreOptions } from "../../../src/adapters/encrypted-file/options.ts";
 import { makeScryptParameters, parseScryptParameters } from "../../../src/adapters/encrypted-file/scrypt.ts";
 import { encryptedFileStore, FileStore } from "../../../src/adapters/encrypted-file/store.ts";
 import type { TokenStore } from "../../../src/ports/token-store.ts";
 import { testTokenStore } from "../../../src/testing/token-store-contract.ts";
-import { temporaryFolder } from "./support/child.ts";
+import { inMemory, temporaryFolder } from "./support/child.ts";
 import { FakeKeytar } from "./support/fake-keytar.ts";
 
 const key = randomBytes(32);
@@ -19,7 +21,7 @@ let root: Awaited<ReturnType<typeof temporaryFolder>>;
 let directory: string;
 let placeCount = 0;
 beforeAll(async () => {
-  root = await temporaryFolder();
+  root = await temporaryFolder(inMemory);
 });
 afterAll(() => root.remove());
 beforeEach(() => {
@@ -48,7 +50,9 @@ async function recordPath(): Promise<string> {
   return join(records(), (await recordNames())[0] ?? "");
 }
 
-testTokenStore("encrypted files", (place) => encryptedFileStore({ key, directory: join(root.path, place) }), { test });
+testTokenStore("encrypted files", (place) => encryptedFileStore({ key, directory: join(root.path, place) }), {
+  test: test.concurrent,
+});
 
 describe("what is on disk", () => {
   test("is private and shows neither value nor key", async () => {
@@ -144,6 +148,16 @@ describe("a file that was changed", () => {
     await writeFile(path, whole);
     await expectUnreadable(/newer version/);
   });
+
+  test.each(["null", "[]", "{", '{"key":"key"}', '{"key":"key","value":5}'])(
+    "to one sealed with the right key that is no record is unreadable: %s",
+    async (text) => {
+      await write(encryptedFileStore({ key, directory }), "key", "value");
+      const [id = "", fence] = ((await recordNames())[0] ?? "").split(".");
+      await writeFile(await recordPath(), seal(text, dataKeyFrom(key), { id, fence: Number(fence) }));
+      await expectUnreadable(/not one that this version writes/);
+    },
+  );
 
   test("to another record's, or to a later version, is unreadable", async () => {
     const store = encryptedFileStore({ key, directory });

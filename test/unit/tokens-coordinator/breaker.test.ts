@@ -35,7 +35,7 @@ it("sends ten requests a minute at most for a token that is refused again and ag
 it("says that it pauses, for how long, and what to do", async () => {
   const stage = await startStage();
   await stage.seed();
-  const { coordinator } = stage.open();
+  const { coordinator, told } = stage.open();
   let refused = secret("access-token-1");
   for (let round = 0; round < 10; round++) {
     refused = (await coordinator.renew(KEY, refused)).accessToken;
@@ -43,6 +43,7 @@ it("says that it pauses, for how long, and what to do", async () => {
   }
   const error = await failureOf(coordinator.renew(KEY, refused));
   expect(error).toMatchObject({ code: "refresh_failed", server: KEY.server, retryAfterMs: 50_000 });
+  expect(told("refresh_failed")).toMatchObject([{ code: "refresh_failed", failures: 1 }]);
   expect(error.message).toMatch(/10 times within a minute.*report it to the operator.*try again in 50 s/s);
   expect(stage.askedAt).toHaveLength(10);
   stage.clock.jump(50_000);

@@ -443,6 +443,7 @@ describe("a token that a server refused", () => {
     const error = await failureOf(coordinator.renew(KEY, secret("access-token-1")));
     expect(error).toMatchObject({ code: "sign_in_required", server: KEY.server });
     expect(error.message).toContain("there is no session");
+    expect(error).not.toHaveProperty("cause");
     await write(stage.store, KEY, { ...KEY, credentials: {} });
     const ended = stage.open().coordinator;
     expect((await failureOf(ended.renew(KEY, secret("access-token-1")))).code).toBe("sign_in_required");

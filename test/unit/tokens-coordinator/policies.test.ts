@@ -47,6 +47,14 @@ describe("maxAgeSeconds", () => {
     expect(stage.askedAt).toEqual([]);
   });
 
+  it("is no reason not to refresh before its end", async () => {
+    const { stage, coordinator, told } = await underPolicy({ maxAgeSeconds: 48 * 3600 });
+    await coordinator.credential(KEY);
+    stage.clock.advance(20 * HOUR);
+    await until(() => told("token_refreshed").length === 1);
+    expect(textOf(await coordinator.credential(KEY))).toBe("access-token-2");
+  });
+
   it("ends the next session as it did the first one", async () => {
     const { stage, coordinator, told, credential } = await underPolicy({ maxAgeSeconds: 3600 });
     for (const session of [1, 2]) {
@@ -174,6 +182,16 @@ describe("maxIdleSeconds", () => {
     expect((await stage.stored())?.lastUsedAt).toBe(stage.clock.now());
   });
 
+  it("is not noted of a session that another process has signed out of: nothing is brought back", async () => {
+    const { stage, coordinator } = await underPolicy({ maxIdleSeconds: 3600 });
+    await stage.open().coordinator.remove(KEY);
+    stage.clock.jump(30 * MINUTE);
+    expect(textOf(await coordinator.credential(KEY))).toBe("access-token-1");
+    await coordinator.close();
+    expect(await stage.stored()).toBeUndefined();
+    expect(await coordinator.credential(KEY)).toBeUndefined();
+  });
+
   it("takes what another process noted into account", async () => {
     const { stage, coordinator, told } = await underPolicy({ maxIdleSeconds: 3600 });
     const other = stage.open({ sessionPolicy: { maxIdleSeconds: 3600 } });
@@ -210,6 +228,13 @@ describe("refresh: false", () => {
     stage.clock.jump(10 * MINUTE);
     expect((await failureOf(coordinator.credential(KEY))).code).toBe("sign_in_required");
     expect(stage.askedAt).toEqual([]);
+  });
+
+  it("has nothing to drop of a session that another process has ended", async () => {
+    const stage = await startStage();
+    await write(stage.store, KEY, { ...KEY, credentials: {} });
+    const { coordinator } = stage.open({ sessionPolicy: { refresh: false } });
+    expect(await coordinator.credential(KEY)).toBeUndefined();
   });
 
   it("can be said for one server alone", async () => {
@@ -280,7 +305,7 @@ describe("sessions", () => {
   it("of a machine follow their grant to another issuer", async () => {
     const stage = await startStage();
     const now = stage.clock.now();
-    const next = credentialAt("https://new.example", {
+    const { refreshToken: __, ...next } = credentialAt("https://new.example", {
       flow: "client_credentials",
       accessToken: secret("from-the-new-issuer"),
       issuedAt: now + HOUR,

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../../src/adapters/memory-store.ts";
 import { isMachineCredential, isRenewable, isStaticCredential } from "../../../src/tokens/credential.ts";
 import { endedByPolicy, shouldNoteUse } from "../../../src/tokens/session-policy.ts";
+import { failureOf } from "../../support/failure.ts";
 import { credentialAt } from "../../support/stage.ts";
 import { HOUR, KEY, NAME, secret, startStage, storeWith, textOf, until, write } from "./stage.ts";
 
@@ -71,6 +72,22 @@ describe("sessions", () => {
     await coordinator.save(key, silent);
     expect(await stage.stored(key)).not.toHaveProperty("requestedScope");
     expect(coordinator.loaded(key)?.record).not.toHaveProperty("requestedScope");
+  });
+
+  it("remember which issuer the last sign-in was with, also when it has ended or a static key took its place", async () => {
+    const stage = await startStage();
+    const { coordinator } = stage.open();
+    const key = credentialAt("https://mcp.example.com", { flow: "static" });
+    await coordinator.save(KEY, key);
+    expect(coordinator.loaded(KEY)?.record).not.toHaveProperty("lastIssuer");
+    const credential = await stage.seed({ expiresAt: stage.clock.now() });
+    await coordinator.save(KEY, credential);
+    stage.usual = (_, { json }) => json({ error: "invalid_grant" }, 400);
+    await failureOf(coordinator.credential(KEY));
+    expect(await stage.stored()).toMatchObject({ lastIssuer: credential.issuer });
+    expect(await stage.stored()).not.toHaveProperty("activeIssuer");
+    await coordinator.save(KEY, key);
+    expect(await stage.stored()).toMatchObject({ lastIssuer: credential.issuer, activeIssuer: key.issuer });
   });
 
   it("begin with a sign-in without the journal of the one before", async () => {

@@ -19,6 +19,7 @@ describe("a token that becomes due", () => {
     await until(() => told("token_refreshed").length === 1);
     expect(stage.askedAt).toHaveLength(1);
     expect(told("token_refreshed")[0]).toMatchObject({ ...KEY, rotated: true, issuer: stage.server.url });
+    expect(told("token_refreshed")[0]).not.toHaveProperty("scope");
     expect(textOf(await coordinator.credential(KEY))).toBe("access-token-2");
     expect(await stage.storedToken()).toBe("refresh-token-2");
   });
@@ -418,5 +419,22 @@ describe("close()", () => {
     expect((await failureOf(coordinator.credential(KEY))).code).toBe("closed");
     expect(stage.askedAt).toHaveLength(1);
     await throughPauses(stage.clock, coordinator.close());
+  });
+
+  it("leaves a token in use that is good, and refreshes none, not even where nothing has failed yet", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    const { coordinator } = stage.open();
+    await coordinator.credential(KEY);
+    await coordinator.close();
+    stage.clock.advance(50 * MINUTE);
+    expect(textOf(await coordinator.credential(KEY))).toBe("access-token-1");
+    stage.clock.advance(10 * MINUTE);
+    const error = await failureOf(coordinator.credential(KEY));
+    expect(error.code).toBe("closed");
+    expect(error.message).toContain("was closed");
+    // Not even the intention was written down.
+    expect(await stage.stored()).not.toHaveProperty("journal");
+    expect(stage.askedAt).toEqual([]);
   });
 });

@@ -149,6 +149,19 @@ describe("what another process has written", () => {
     expect(stage.askedAt).toEqual([]);
   });
 
+  it("is nothing, too, when they have ended the session and kept what is known beside it", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    const { coordinator } = stage.open();
+    await coordinator.credential(KEY);
+    stage.clock.jump(HOUR);
+    await write(stage.store, KEY, { ...KEY, credentials: {}, requestedScope: "a" });
+    const error = await failureOf(coordinator.credential(KEY));
+    expect(error).toMatchObject({ code: "sign_in_required", server: KEY.server, issuer: stage.server.url });
+    expect(error.message).toMatch(/signed out or has ended elsewhere/);
+    expect(stage.askedAt).toEqual([]);
+  });
+
   it.each([
     ["it was signed out of", (store: ReturnType<typeof looseStore>) => store.delete(NAME, {} as never)],
     [
@@ -187,6 +200,23 @@ describe("what another process has written", () => {
       return json({ error: "invalid_grant" }, 400);
     });
     expect(textOf(await coordinator.credential(KEY))).toBe("theirs");
+  });
+});
+
+describe("an error of the host's own code", () => {
+  it("comes out as it is, and is no failure of the server's", async () => {
+    const stage = await startStage();
+    await stage.seed();
+    stage.clock.jump(HOUR);
+    const bug = new TypeError("a bug in the host");
+    const { coordinator, events } = stage.open({
+      completeClient: () => {
+        throw bug;
+      },
+    });
+    await expect(coordinator.credential(KEY)).rejects.toBe(bug);
+    expect(coordinator.failures(KEY)).toBeUndefined();
+    expect(events).toEqual([]);
   });
 });
 

@@ -10,6 +10,14 @@ function start() {
   return { clock, due, schedule };
 }
 
+/** All orders of some numbers. */
+function orders(numbers: readonly number[]): number[][] {
+  if (numbers.length === 0) return [[]];
+  return numbers.flatMap((first) =>
+    orders(numbers.filter((each) => each !== first)).map((others) => [first, ...others]),
+  );
+}
+
 describe("Schedule", () => {
   it("wakes up for each key at its time, with one timer that lets the process end", () => {
     const { clock, due, schedule } = start();
@@ -27,6 +35,15 @@ describe("Schedule", () => {
     expect([due.at(-1), schedule.size, clock.timers.length]).toEqual(["c@30", 0, 0]);
   });
 
+  it("wakes up in the order of time, whatever the order was in which times were set", () => {
+    for (const order of orders([1, 2, 3, 4, 5, 6])) {
+      const { clock, due, schedule } = start();
+      for (const at of order) schedule.set(`key ${at}`, at);
+      clock.advance(10);
+      expect(due, String(order)).toEqual([1, 2, 3, 4, 5, 6].map((at) => `key ${at}@${at}`));
+    }
+  });
+
   it("has one time a key: the last one set counts, and one that is not finite removes it", () => {
     const { clock, due, schedule } = start();
     schedule.set("a", 10);
@@ -37,6 +54,14 @@ describe("Schedule", () => {
     schedule.set("c", 5);
     clock.advance(100);
     expect(due).toEqual(["c@5", "a@30"]);
+  });
+
+  it("forgets no key, however often the time of another was changed", () => {
+    const { clock, due, schedule } = start();
+    schedule.set("b", 5000);
+    for (let at = 1000; at < 2000; at++) schedule.set("a", at);
+    clock.advance(10_000);
+    expect(due).toEqual(["a@1999", "b@5000"]);
   });
 
   it("finds everything due after the machine has slept", () => {

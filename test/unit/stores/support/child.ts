@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,9 +9,14 @@ import { build } from "esbuild";
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
-/** A new folder under the system's own, and what removes it. */
-export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), "mcp-oauth-stores-"));
+/** Where files lie in memory, if the system has such a place: there it costs no time that all is written durably. */
+export const inMemory: string = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
+/** A new folder, and what removes it. */
+export async function temporaryFolder(
+  parent: string = tmpdir(),
+): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(parent, "mcp-oauth-stores-"));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
