@@ -39,6 +39,7 @@ export type { OriginQuestion } from "./discovery/origins.ts";
 export { type IssuerProfile, knownIssuerProfiles } from "./endpoint/issuer-profile.ts";
 export type { PrivateKeyInput } from "./endpoint/private-key.ts";
 export type { SignInFlow } from "./flow/context.ts";
+export type { ImportedClient, ImportedSession } from "./flow/import-session.ts";
 export type { ClientRemovalOutcome } from "./flow/remove-client.ts";
 export type { RevocationOutcome, SignOutResult } from "./flow/sign-out.ts";
 export type { SessionStatus } from "./flow/status.ts";
@@ -65,6 +66,7 @@ export { TokenManager } from "./token-manager.ts";
 export type {
   AccountOptions,
   GetOptions,
+  ImportSessionOptions,
   SetTokenOptions,
   SignInOptions,
   SignOutOptions,

@@ -19,6 +19,7 @@ import type { DiscoveryPolicy } from "./discovery/discover.ts";
 import { IssuerProfiles } from "./endpoint/issuer-profile.ts";
 import { cachePartitionOf } from "./flow/cache-partition.ts";
 import type { FlowContext } from "./flow/context.ts";
+import { type ImportedSession, importSession } from "./flow/import-session.ts";
 import { renewByGrant } from "./flow/renew-by-grant.ts";
 import { ServerSession } from "./flow/run.ts";
 import { SignInDesk } from "./flow/sign-in-desk.ts";
@@ -30,6 +31,7 @@ import { ClientRegistry } from "./registration/registry.ts";
 import {
   type AccountOptions,
   type GetOptions,
+  type ImportSessionOptions,
   type SetTokenOptions,
   type SignInOptions,
   type SignOutOptions,
@@ -74,7 +76,8 @@ export class TokenManager {
   readonly #store: TokenStore;
   readonly #context: FlowContext;
   readonly #desk = new SignInDesk();
-  readonly #sessions = new Map<string, ServerSession>();
+  /** By account, then by URL, as given and in canonical form. */
+  readonly #sessions = new Map<string, Map<string, ServerSession>>();
   #closed = false;
 
   /** @throws `invalid_argument` or `invalid_configuration` for options that cannot be used. */
@@ -142,6 +145,9 @@ export class TokenManager {
   async get(url: string | URL, options: GetOptions = {}): Promise<TokenResult> {
     const { minTtlSeconds = 0, signal } = options;
     const session = this.#session(url, options);
+    // Most calls are for a token that is in memory and fresh; they cost no more than looking it up.
+    const fresh = session.freshCredential(minTtlSeconds * 1000);
+    if (fresh !== undefined) return tokenResult(fresh);
     return tokenResult(
       await session.credential({ minTtlMs: minTtlSeconds * 1000, ...(signal !== undefined && { signal }) }),
     );
@@ -170,6 +176,24 @@ export class TokenManager {
   async setToken(url: string | URL, token: string | Secret, options: SetTokenOptions = {}): Promise<void> {
     const { key } = this.#session(url, options);
     await this.#context.coordinator.save(key, staticCredential(key, token, options.header, this.#clock.now()));
+  }
+
+  /**
+   * Takes over a session that another program has signed in to, with its client, so that nobody has to sign in again. The
+   * server's metadata must name the authorization server that the tokens came from (RFC 9728, RFC 8414); that the tokens
+   * still work shows at their first use. A refresh token is used up by whoever refreshes first: stop the other program.
+   *
+   * @param url the MCP server's URL.
+   * @throws `issuer_mismatch` when the server names another authorization server; `invalid_argument` for a session that
+   * does not say which one it is of, and when there is a session already and `replace` is not set; `store_failed`; and all
+   * that discovery throws.
+   */
+  async importSession(
+    url: string | URL,
+    session: ImportedSession,
+    options: ImportSessionOptions = {},
+  ): Promise<TokenResult> {
+    return tokenResult(await importSession(this.#context, this.#session(url, options), session, options));
   }
 
   /**
@@ -245,17 +269,14 @@ export class TokenManager {
 
   #session(url: string | URL, { account = this.#account }: AccountOptions): ServerSession {
     this.#requireOpen();
-    const name = `${account}\n${String(url)}`;
-    const known = this.#sessions.get(name);
+    const known = this.#sessions.get(account)?.get(String(url));
     if (known !== undefined) return known;
     requireAccount(account);
     const server = canonicalServerUrl(url);
     requireSecureUrl(server, "The MCP server's URL", { server });
-    const canonicalName = `${account}\n${server}`;
-    const session =
-      this.#sessions.get(canonicalName) ?? new ServerSession(this.#context, { server, account }, this.#desk);
-    this.#sessions.set(canonicalName, session);
-    this.#sessions.set(name, session);
+    const sessions = this.#sessions.get(account) ?? new Map<string, ServerSession>();
+    const session = sessions.get(server) ?? new ServerSession(this.#context, { server, account }, this.#desk);
+    this.#sessions.set(account, sessions.set(server, session).set(String(url), session));
     return session;
   }
 
@@ -333,6 +354,7 @@ export class TokenManager {
       prompt: options.prompt,
       devicePrompt: options.devicePrompt,
       interactive: options.interactive ?? true,
+      expectAuthorization: options.expectAuthorization ?? false,
       signInTimeoutMs: options.signInTimeoutMs ?? 300_000,
       narrowScope: options.narrowScope,
       dpop: options.dpop ?? "auto",

@@ -1,4 +1,3 @@
-import process from "node:process";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { inertText } from "../core/text.ts";
 import type { DeviceSignIn, PromptForDevice } from "../ports/device-prompt.ts";
@@ -20,12 +19,21 @@ const WIDEST_CODE = 76;
 async function drawCode({ verificationUri, verificationUriComplete }: DeviceSignIn): Promise<string[]> {
   const { renderUnicodeCompact } = await import("uqr");
   const lines = renderUnicodeCompact(verificationUriComplete ?? verificationUri, { border: 2 }).split("\n");
-  if ((lines[0]?.length ?? 0) > WIDEST_CODE) return [];
+  return (lines[0]?.length ?? 0) > WIDEST_CODE ? [] : lines.map((line) => `  ${line}`);
+}
+
+/** The drawn code with what to do with it. */
+function invitedCode({ verificationUriComplete }: DeviceSignIn, code: readonly string[]): string[] {
+  if (code.length === 0) return [];
   const invitation =
     verificationUriComplete === undefined
       ? "  Or scan this with a phone:"
       : "  Or scan this with a phone, and compare the code that it shows:";
-  return [invitation, "", ...lines.map((line) => `  ${line}`), ""];
+  return [invitation, "", ...code, ""];
+}
+
+function minutesLeft({ expiresAt }: DeviceSignIn, nowMs: number): number {
+  return Math.max(Math.round((expiresAt - nowMs) / 60_000), 1);
 }
 
 /** A code that does not fit would push the address and the code out of sight, or could not be scanned. */
@@ -36,7 +44,6 @@ function fits(output: NodeJS.WritableStream, lines: readonly string[]): boolean 
 
 function linesOf(signIn: DeviceSignIn, code: readonly string[], nowMs: number): string[] {
   const { server, clientName, authorizationServer, verificationUri, userCode } = signIn;
-  const minutes = Math.max(Math.round((signIn.expiresAt - nowMs) / 60_000), 1);
   return [
     "",
     `  ${inertText(clientName, 80)} wants to sign in`,
@@ -50,10 +57,24 @@ function linesOf(signIn: DeviceSignIn, code: readonly string[], nowMs: number): 
     "",
     `  and enter this code:   ${inertText(userCode, 64)}`,
     "",
-    ...code,
-    `  The code ends in ${minutes} min. Enter it only if you have started this sign-in`,
+    ...invitedCode(signIn, code),
+    `  The code ends in ${minutesLeft(signIn, nowMs)} min. Enter it only if you have started this sign-in`,
     "  yourself: whoever sent you here would be signed in as you.",
     "",
+  ];
+}
+
+/** The same for a window of 24 lines: the code above, so that nothing else scrolls out of sight, and few words. */
+function shortLinesOf(signIn: DeviceSignIn, code: readonly string[], nowMs: number): string[] {
+  const { server, clientName, authorizationServer, verificationUri, userCode } = signIn;
+  return [
+    ...code,
+    `  ${inertText(clientName, 80)} wants to sign in to ${inertText(server)}`,
+    `  through ${inertText(authorizationServer)}`,
+    "  Scan this with a phone, or open this address on any device:",
+    verificationUri,
+    `  The code is ${inertText(userCode, 64)} and ends in ${minutesLeft(signIn, nowMs)} min. Enter it only if you have started`,
+    "  this sign-in yourself: whoever sent you here would be signed in as you.",
   ];
 }
 
@@ -65,9 +86,12 @@ export function terminalDevicePrompt(options: TerminalDevicePromptOptions = {}):
   const { output = process.stderr, clock = systemClock } = options;
   return async (signIn) => {
     if (signIn.signal.aborted) return;
-    const plain = linesOf(signIn, [], clock.now());
-    const withCode = options.qrCode === false ? plain : linesOf(signIn, await drawCode(signIn), clock.now());
-    const lines = options.qrCode === true || fits(output, withCode) ? withCode : plain;
+    const now = clock.now();
+    const code = options.qrCode === false ? [] : await drawCode(signIn);
+    const plain = linesOf(signIn, [], now);
+    const layouts = code.length === 0 ? [] : [linesOf(signIn, code, now), shortLinesOf(signIn, code, now)];
+    const fitting = layouts.find((lines) => fits(output, lines));
+    const lines = fitting ?? (options.qrCode === true ? layouts[0] : undefined) ?? plain;
     output.write(`${lines.join("\n")}\n`);
   };
 }

@@ -57,7 +57,7 @@ function toError(error: unknown, signal: AbortSignal, server: string): unknown {
   return new McpOAuthError("aborted", `The sign-in to ${server} was aborted.`, { cause: reason, server });
 }
 
-/** Another process may have signed in while this one waited for its turn. */
+/** Another process may have signed in while this one waited for its turn, or since it looked. */
 async function signedInElsewhere(
   context: FlowContext,
   order: SignInOrder,
@@ -103,7 +103,11 @@ export async function performSignIn(
       ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
       ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
     });
-    if (grant === undefined && !context.interactive) throw interactionRequired(server, discovery.issuer, scope);
+    if (grant === undefined && !context.interactive) {
+      const elsewhere = await signedInElsewhere(context, order, scope);
+      if (elsewhere !== undefined) return elsewhere;
+      throw interactionRequired(server, discovery.issuer, scope);
+    }
     const lock = await store.lock(`sign-in/${storeKey(key)}`, { timeoutMs: context.signInTimeoutMs, signal });
     try {
       const elsewhere = await signedInElsewhere(context, order, scope);

@@ -15,11 +15,16 @@ export interface PlayedBrowser {
   close(): Promise<void>;
 }
 
+export interface PlayedBrowserOptions {
+  /** Opens an address in place of a {@link UserAgent}, as a real browser does; it is not waited for. */
+  open?: (address: string) => unknown;
+}
+
 /**
  * Starts a browser, which is a program as the system's one is: it hands the address over to a {@link UserAgent} in this
  * process. On Unix it is found by BROWSER; on macOS, which has none, as the first `open` in PATH.
  */
-export async function startPlayedBrowser(): Promise<PlayedBrowser> {
+export async function startPlayedBrowser(options: PlayedBrowserOptions = {}): Promise<PlayedBrowser> {
   const folder = await mkdtemp(join(tmpdir(), "played-browser-"));
   const program = join(folder, "open");
   const person = await listen((request, response) => {
@@ -28,7 +33,8 @@ export async function startPlayedBrowser(): Promise<PlayedBrowser> {
     browser.visited.push(address);
     // Like a browser, which is there at once and shows its pages later.
     response.end();
-    void new UserAgent({ deny: browser.deny }).open(address);
+    if (options.open === undefined) void new UserAgent({ deny: browser.deny }).open(address);
+    else options.open(address);
   });
   const visit = `fetch(${JSON.stringify(`${person.url}/?open=`)} + encodeURIComponent(process.argv[1]))`;
   await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' --eval '${visit}' "$1"\n`, { mode: 0o755 });

@@ -2,7 +2,7 @@ import { accessSync, appendFileSync, constants, readdirSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
 /** What some tests need and npm does not install. */
-export type Requirement = "secret-service" | "chromium" | "redis" | "postgresql";
+export type Requirement = "secret-service" | "chromium" | "terminal" | "redis" | "postgresql";
 
 interface Recipe {
   /** Programs that must all be there; each a list of names of which one is enough. */
@@ -25,6 +25,7 @@ const recipes: Record<Requirement, Recipe> = {
     debian: "chromium fonts-dejavu-core",
     homebrew: "--cask chromium",
   },
+  terminal: { programs: [["tmux"]], debian: "tmux", homebrew: "tmux" },
   redis: { programs: [["redis-server"]], debian: "redis-server", homebrew: "redis" },
   postgresql: { programs: [["postgres"], ["initdb"]], debian: "postgresql", homebrew: "postgresql@17" },
 };

@@ -56,6 +56,15 @@ it("uses and refreshes the session that somebody else began", async () => {
   expect(host.opened).toHaveLength(0);
 });
 
+it("finds the session that somebody else has begun since it looked", async () => {
+  const server = await startScripted();
+  const store = memoryStore();
+  const host = startHost({ store, interactive: false });
+  await failure(host.tokens.get(server.mcpUrl), "interaction_required");
+  const { accessToken } = await startHost({ store }).tokens.signIn(server.mcpUrl);
+  expect((await host.tokens.get(server.mcpUrl)).accessToken.reveal()).toBe(accessToken.reveal());
+});
+
 it("opens no browser when the session ends for good, either", async () => {
   const server = await startScripted();
   const [store, clock] = [memoryStore(), new ManualClock()];

@@ -66,7 +66,23 @@ describe("terminalDevicePrompt", () => {
     expect(await textFor({}, large)).toContain("Or scan this with a phone:");
   });
 
-  it.each([{}, { ...large, isTTY: false }, { ...large, rows: 24 }, { ...large, columns: 30 }])(
+  it("draws it in a window of 24 lines too, above few words, so that all of it can be seen at once [DEV-2] [DEV-7]", async () => {
+    const verificationUriComplete = "https://login.example.com/device?user_code=WDJB-MJHT";
+    const lines = (await textFor({ verificationUriComplete }, { ...large, rows: 24 })).trimEnd().split("\n");
+    // The last line of the window is for what the program says next.
+    expect(lines.length).toBeLessThan(24);
+    expect(lines.slice(-6)).toEqual([
+      "  Acme Agent wants to sign in to https://mcp.example.com/mcp",
+      "  through login.example.com",
+      "  Scan this with a phone, or open this address on any device:",
+      "https://login.example.com/device",
+      "  The code is WDJB-MJHT and ends in 10 min. Enter it only if you have started",
+      "  this sign-in yourself: whoever sent you here would be signed in as you.",
+    ]);
+    for (const line of lines.slice(0, -6)) expect(line).toMatch(/^ {2}[▀▄█ ]+$/);
+  });
+
+  it.each([{}, { ...large, isTTY: false }, { ...large, rows: 16 }, { ...large, columns: 30 }])(
     "draws none on an output like %j, unless it is told to",
     async (terminal) => {
       expect(await textFor({}, terminal)).not.toContain("█");

@@ -1,0 +1,15 @@
+import { InvalidArgumentError } from "commander";
+
+/** Reads an option's whole number within bounds. */
+export function wholeNumber(from: number, to: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${from} to ${to}.`);
+  };
+}
+
+/** Gathers the values of an option that may stand several times. */
+export function several(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}

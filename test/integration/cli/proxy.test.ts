@@ -1,0 +1,229 @@
+// The bridge as hosts use it: the official SDKs' stdio clients start the built program, which talks to real servers behind a
+// real authorization server.
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Client as ClientV2 } from "@modelcontextprotocol/client";
+import { describe, expect, it, vi } from "vitest";
+import type { ProtectedMcpServerOptions } from "../../servers/protected-mcp-server.ts";
+import { type PlayedBrowser, startPlayedBrowser } from "../../support/played-browser.ts";
+import { closing } from "../flow/support/harness.ts";
+import { type Pair, startPair } from "../flow/support/real-servers.ts";
+import { type HostKind, type ProxyHost, startProxyHost } from "./support/proxy-host.ts";
+import { initialize, messagesOf, startRawHost } from "./support/raw-host.ts";
+import { type CliEnvironment, cliPath, newHome, startCli } from "./support/run-cli.ts";
+
+const modern = "SDK v2 on the 2026-07-28 wire";
+/** Every kind of host and every kind of server, though not each with each. */
+const pairs: { kind: HostKind; server: Partial<ProtectedMcpServerOptions> }[] = [
+  { kind: "SDK v1", server: { sdk: "v1" } },
+  { kind: "SDK v1", server: { sdk: "v1", transport: "sse" } },
+  { kind: "SDK v1", server: { sdk: "v2" } },
+  { kind: "SDK v2", server: { sdk: "v2", stateless: true } },
+  { kind: modern, server: { sdk: "v1" } },
+  { kind: modern, server: { sdk: "v1", transport: "sse" } },
+  { kind: modern, server: { sdk: "v2" } },
+];
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+interface Surroundings extends Pair {
+  readonly browser: PlayedBrowser;
+  readonly env: CliEnvironment;
+  start(kind?: HostKind, ...options: string[]): Promise<ProxyHost>;
+}
+
+async function surroundings(...options: Parameters<typeof startPair>): Promise<Surroundings> {
+  const pair = await startPair(...options);
+  const browser = closing(await startPlayedBrowser());
+  const env = { ...(await newHome()).env, ...browser.env };
+  const start: Surroundings["start"] = (kind = "SDK v1", ...more) =>
+    startProxyHost({ kind, env, args: [pair.mcp.url.href, ...more] });
+  return { ...pair, browser, env, start };
+}
+
+it.each(pairs)("lets $kind use a server with $server, and signs in once", async ({ kind, server }) => {
+  const { mcp, browser, start } = await surroundings({}, server);
+  const host = await start(kind);
+  expect(await host.toolNames()).toEqual(["echo", "whoami", "admin", "count", "slow"]);
+  expect(await host.call("echo", { text: "grüß dich\u2028🙂" })).toBe("grüß dich\u2028🙂");
+  expect(JSON.parse(await host.call("whoami"))).toMatchObject({ scopes: ["mcp:tools"] });
+  await host.close();
+  expect(mcp.sessionCount).toBe(0);
+  expect(browser.visited).toHaveLength(1);
+});
+
+it.each([
+  { kind: "SDK v1", revision: "2025-11-25", named: undefined },
+  { kind: modern, revision: "2026-07-28", named: "echo" },
+] as const)("speaks the revision of $kind, and tells it that the tools changed", async ({ kind, revision, named }) => {
+  const { mcp, start } = await surroundings({}, { sdk: "v2" });
+  const host = await start(kind);
+  await host.call("echo", { text: "hi" });
+  const [call] = mcp.log.find("POST", "/mcp").slice(-1);
+  expect(call?.headers["mcp-protocol-version"]).toBe(revision);
+  expect(call?.headers["mcp-name"]).toBe(named);
+  if (kind === modern) await (host.client as ClientV2).listen({ toolsListChanged: true });
+  // A stream that is not up yet misses it.
+  const told = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > 0);
+  await vi.waitUntil(told, PATIENCE);
+});
+
+it("asks for more scopes where a tool needs them", async () => {
+  const { browser, start } = await surroundings();
+  const host = await start();
+  expect(await host.call("admin")).toBe("done, as an administrator");
+  expect(browser.visited).toHaveLength(2);
+});
+
+it("answers 300 calls that come at once when the token has ended, and refreshes it once", async () => {
+  const { mcp, as, browser, start } = await surroundings();
+  const host = await start();
+  await host.call("echo", { text: "before" });
+  mcp.invalidateAll();
+  const texts = Array.from({ length: 300 }, (_, index) => `number ${index}`);
+  expect(await Promise.all(texts.map((text) => host.call("echo", { text })))).toEqual(texts);
+  const refreshes = as.log.find("POST", "/token").filter(({ body }) => body.includes("grant_type=refresh_token"));
+  expect(refreshes).toHaveLength(1);
+  expect(browser.visited).toHaveLength(1);
+});
+
+describe.each([{ sdk: "v1" }, { sdk: "v1", transport: "sse" }] as const)("with %j", (options) => {
+  it("begins a session that the server has lost anew, and the host sees nothing of it", async () => {
+    const { mcp, start } = await surroundings({}, options);
+    const host = await start();
+    await host.call("echo", { text: "before" });
+    await mcp.dropSessions();
+    mcp.dropStreams();
+    if ("transport" in options) await vi.waitUntil(() => mcp.sessionCount === 0, PATIENCE);
+    const texts = ["one", "two", "three"];
+    expect(await Promise.all(texts.map((text) => host.call("echo", { text })))).toEqual(texts);
+    expect(mcp.sessionCount).toBe(1);
+    expect(host.stderr()).toContain("begun anew");
+  });
+});
+
+describe("when nobody signs in", () => {
+  it("answers every request with the reason, and asks once", async () => {
+    const { mcp, browser, env } = await surroundings();
+    browser.deny = true;
+    const run = startRawHost([mcp.url.href], env);
+    run.say(`${initialize(1)}\n${initialize(2)}`);
+    const denied = { error: { code: -32000, data: { code: "authorization_denied" } } };
+    for (const id of [1, 2]) expect(await run.hears(id)).toMatchObject(denied);
+    run.say(initialize(3));
+    expect(await run.hears(3)).toMatchObject(denied);
+    expect(browser.visited).toHaveLength(1);
+  });
+
+  it("with --no-login says what to type, and goes on as soon as somebody has", async () => {
+    const { mcp, browser, env } = await surroundings();
+    const run = startRawHost([mcp.url.href, "--no-login"], env);
+    run.say(initialize(1));
+    expect(JSON.stringify(await run.hears(1))).toContain(`mcp-oauth login ${mcp.url.href}`);
+    expect(browser.visited).toEqual([]);
+    const elsewhere = await startProxyHost({ kind: "SDK v1", env, args: [mcp.url.href] });
+    await elsewhere.close();
+    run.say(initialize(2));
+    expect(await run.hears(2)).toMatchObject({ result: { serverInfo: { name: "fixture-v1" } } });
+  });
+});
+
+describe("as a process", () => {
+  it("writes nothing but MCP to stdout, whatever it is told", async () => {
+    const { mcp, env } = await surroundings();
+    const run = startRawHost([mcp.url.href], env);
+    const lines = [
+      "",
+      "not json",
+      "[]",
+      '{"jsonrpc":"2.0"}',
+      "7",
+      `[${initialize(1)}]`,
+      '{"jsonrpc":"2.0","method":"x"}',
+    ];
+    run.say(lines.join("\r\n"));
+    await run.hears(1);
+    run.process.stdin?.end();
+    const { stdout, exitCode } = await run.ended;
+    const codes = messagesOf(stdout).map(({ error }) => error?.code);
+    expect(codes.sort()).toEqual([-32600, -32600, -32700, undefined]);
+    expect(exitCode).toBe(0);
+  });
+
+  it("ends when its stdin ends, and ends the session", async () => {
+    const { mcp, env } = await surroundings();
+    const run = startRawHost([mcp.url.href], env);
+    run.say(initialize(1));
+    await run.hears(1);
+    expect(mcp.sessionCount).toBe(1);
+    run.process.stdin?.end();
+    expect((await run.ended).exitCode).toBe(0);
+    expect(mcp.log.count("DELETE", "/mcp")).toBe(1);
+    expect(mcp.sessionCount).toBe(0);
+  });
+
+  it("ends at SIGTERM, and ends the session", async () => {
+    const { mcp, env } = await surroundings();
+    const run = startRawHost([mcp.url.href], env);
+    run.say(initialize(1));
+    await run.hears(1);
+    run.process.kill("SIGTERM");
+    expect((await run.ended).exitCode).toBe(130);
+    expect(mcp.sessionCount).toBe(0);
+  });
+
+  it("ends when its host dies, and ends the session", async () => {
+    const { mcp, env } = await surroundings();
+    const run = startRawHost([mcp.url.href], env);
+    run.say(initialize(1));
+    await run.hears(1);
+    run.process.stdout?.destroy();
+    run.say('{"jsonrpc":"2.0","id":2,"method":"ping"}');
+    await once(run.process, "exit");
+    expect(mcp.sessionCount).toBe(0);
+  });
+
+  it("ends during a sign-in, and leaves no listener", async () => {
+    const { mcp, env } = await surroundings();
+    const run = startRawHost([mcp.url.href], { ...env, BROWSER: "/bin/true" });
+    run.say(initialize(1));
+    await run.printed("Waiting for you to sign in");
+    run.process.stdin?.end();
+    expect((await run.ended).exitCode).toBe(0);
+  });
+
+  it("refuses a URL that is none", async () => {
+    const { env } = await newHome();
+    const { exitCode, stdout, stderr } = await startCli(["proxy", "nonsense"], { env }).ended;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toContain("is not the URL of an MCP server");
+  });
+});
+
+it("serves the MCP Inspector", async () => {
+  const { mcp, env } = await surroundings();
+  const inspector = await unpackInspector();
+  const run = promisify(execFile);
+  const started = [inspector, "--cli", process.execPath, cliPath, "proxy", mcp.url.href];
+  const list = await run(process.execPath, [...started, "--method", "tools/list"], { env });
+  expect(JSON.parse(list.stdout).tools).toHaveLength(5);
+  const call = ["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "text=inspected"];
+  const called = await run(process.execPath, [...started, ...call], { env });
+  expect(JSON.parse(called.stdout).content).toEqual([{ type: "text", text: "inspected" }]);
+});
+
+/** The Inspector's command line expects to lie inside of the Inspector. */
+async function unpackInspector(): Promise<string> {
+  const packages = fileURLToPath(new URL("../../../node_modules", import.meta.url));
+  const published = join(packages, "@modelcontextprotocol/inspector-cli");
+  const folder = await mkdtemp(join(tmpdir(), "inspector-"));
+  closing({ close: () => rm(folder, { recursive: true, force: true }) });
+  await cp(join(published, "build"), join(folder, "cli/build"), { recursive: true });
+  for (const place of ["", "cli"]) await cp(join(published, "package.json"), join(folder, place, "package.json"));
+  await symlink(packages, join(folder, "node_modules"));
+  return join(folder, "cli/build/cli.js");
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { TokenManager } from "mcp-oauth-client";
+import { defaultStateDirectory } from "../../../../src/adapters/file-lock/state-directory.ts";
+import { UserAgent } from "../../../servers/user-agent.ts";
+import type { CliHome } from "./run-cli.ts";
+
+/** Signs in from within this process, which takes less time than another one, so that the home has a session. */
+export async function signIn({ folder, env }: CliHome, url: URL | string, account = "default"): Promise<void> {
+  const person = new UserAgent();
+  // Where the program looks by itself.
+  const directory = defaultStateDirectory(env, process.platform, folder);
+  const encryptedFile = { key: env.MCP_OAUTH_CLIENT_KEY ?? "", directory: join(directory, "tokens") };
+  const tokens = new TokenManager({
+    clientName: "mcp-oauth",
+    account,
+    store: "encrypted-file",
+    storeOptions: { encryptedFile, directory },
+    // As a real launcher: returns when the browser has started, not when the person is done.
+    openBrowser: (address) => void person.open(address),
+  });
+  try {
+    await tokens.signIn(url);
+  } finally {
+    await tokens.close();
+  }
+}
+
+/** What no output may have unless it was asked for: tokens of both kinds of test servers, and codes. */
+export const anySecret: RegExp = /eyJ|[?&]code=|[0-9a-f]{8}-[0-9a-f]{4}-/;
+
+/** The lines of a text that are wider than 80 columns, apart from addresses, which must stay whole to be copied. */
+export function tooWide(text: string): string[] {
+  return text.split("\n").filter((line) => line.length > 80 && !/^\s*\S*https?:\S+$/.test(line));
+}
