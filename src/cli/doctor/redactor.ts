@@ -126,8 +126,9 @@ export class Redactor {
   }
 
   #text(text: string): string {
-    // What lies far behind the part that is shown need not be searched.
-    const plain = withoutSecrets(text.slice(0, 4 * LONGEST_TEXT), [...this.#secrets.values()])
+    // What lies far behind the part that is shown need not be searched. Made inert first: an invisible character inside a
+    // secret would hide it from us, but not from a reader.
+    const plain = withoutSecrets(inertText(text, 4 * LONGEST_TEXT), [...this.#secrets.values()])
       .replace(QUERY_VALUE, `$1${REDACTED}`)
       .replace(JSON_WEB_TOKEN, REDACTED)
       .replace(CREDENTIALS, `$1 ${REDACTED}`);
