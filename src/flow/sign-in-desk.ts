@@ -28,6 +28,11 @@ export class SignInDesk {
     return this.#running.get(name);
   }
 
+  /** Whether a sign-in is under way that requests wait for. */
+  holdsUp(name: string): boolean {
+    return this.#running.get(name)?.holdsUp === true;
+  }
+
   /**
    * Waits for a sign-in under way, without the power to end it. One that only adds scopes holds nobody up: what could be
    * done before it, can be done meanwhile.

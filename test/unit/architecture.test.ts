@@ -31,6 +31,10 @@ const planted: { rule: string; files: Record<string, string> }[] = [
     rule: "package-sdk",
     files: { "attach/sdk.ts": 'import type {} from "@modelcontextprotocol/sdk/client/auth.js";' },
   },
+  {
+    rule: "package-sdk-static",
+    files: { "cli/sdk.ts": 'export { Client } from "@modelcontextprotocol/client";' },
+  },
   { rule: "package-open", files: { "flow/open.ts": 'export const load = () => import("open");' } },
   {
     rule: "package-keychain",
@@ -56,7 +60,7 @@ const innocent: Record<string, string> = {
   "tokens/t.ts": 'import type { D } from "../discovery/d.ts"; export type T = D;',
   "flow/f.ts": "export const f = 1;",
   "adapters/a.ts": "export const a = 1;",
-  "cli/c.ts": "export const c = 1;",
+  "cli/c.ts": 'export { Client } from "./sdk.ts"; export const c = 1;',
 };
 
 /** Like "floor-core: src/core/up.ts". */

@@ -54,14 +54,8 @@ function repeated({ account, login, store = "auto", profile }: ProxyOptions): st
   ];
 }
 
-function tellSignIns(tokens: TokenManager, remark: (text: string) => void): void {
-  let authorizationServer = "";
-  tokens.on("authorization_server_selected", (event) => {
-    authorizationServer = event.authorizationServer;
-  });
-  tokens.on("sign_in_started", ({ server = "" }) =>
-    remark(`Waiting for you to sign in to ${server} in your browser, through ${inertText(authorizationServer)}.`),
-  );
+/** What is told of sign-ins and of the session, for a log that a host keeps. */
+function tellSession(tokens: TokenManager, remark: (text: string) => void): void {
   tokens.on("token_issued", ({ server = "" }) => remark(`Signed in to ${server}.`));
   tokens.on("sign_in_required", ({ reason }) => remark(inertText(reason, 400)));
   tokens.on("refresh_failing", ({ server = "", code }) =>
@@ -91,32 +85,37 @@ async function proxy(context: CommandContext, address: string, options: ProxyOpt
   globalThis.console = new Console(stderr);
   connectPatiently(environment);
   const remark = (text: string): void => output.note(text);
-  const ending = new AbortController();
+  const asking = { pagesOpened: 0, isAwaited: () => false };
   const tokens = await context.tokens({
     interactive: options.login,
     openBrowser: async (page) => {
-      // A farewell to the server is no reason to ask anybody.
-      ending.signal.throwIfAborted();
+      // A stream for what the server says by itself, or the farewell to it, is no reason to ask anybody.
+      if (!asking.isAwaited()) {
+        remark("The next request of the host will ask you to sign in.");
+        throw new Error("no request of the host waits for it");
+      }
+      asking.pagesOpened += 1;
+      remark(`Waiting for you to sign in to ${url.href} in your browser, at ${page.host}.`);
       await openInBrowser(page);
     },
   });
-  tellSignIns(tokens, remark);
+  tellSession(tokens, remark);
   const { account } = options;
   const bridge = new Bridge({
     sdk,
     url,
     account,
-    fetch: restrainedFetch(tokens, tokens.fetch(url, { account })),
+    fetch: restrainedFetch(tokens, tokens.fetch(url, { account }), asking),
     toHost: (message) => void stdout.write(`${JSON.stringify(message)}\n`),
     onRemark: remark,
   });
+  asking.isAwaited = () => bridge.isAwaited;
   // Other commands end at once when nobody reads them any more; here there is a session to end.
   const hostIsGone = new AbortController();
   stdout.removeAllListeners("error").on("error", () => hostIsGone.abort());
   const stopped = AbortSignal.any([signal, hostIsGone.signal]);
   await readLines(stdin, (line) => bridge.fromHost(line), stopped);
   if (!stopped.aborted) await bridge.drain(DRAIN_MS);
-  ending.abort();
   await bridge.close();
   await flushed(stdout);
   // Timers of the SDK, for streams that it was about to take up again, would keep the process.

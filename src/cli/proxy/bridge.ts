@@ -53,7 +53,7 @@ export class Bridge {
   readonly #options: BridgeOptions;
   readonly #headers = new WireHeaders();
   readonly #underWay = new Set<Promise<void>>();
-  /** Requests that have not been handed to a connection yet. */
+  /** Requests of the host that have neither been answered nor cancelled. */
   readonly #waiting = new Set<string>();
   /** Those that may still owe answers. */
   readonly #former = new Set<Connection>();
@@ -75,6 +75,11 @@ export class Bridge {
 
   constructor(options: BridgeOptions) {
     this.#options = options;
+  }
+
+  /** Whether the host waits for the answer to a request. */
+  get isAwaited(): boolean {
+    return !this.#isClosing && this.#waiting.size > 0;
   }
 
   /** Takes a line of the host. */

@@ -91,6 +91,22 @@ it("answers 300 calls that come at once when the token has ended, and refreshes 
   expect(browser.visited).toHaveLength(1);
 });
 
+it("opens no page for a stream that nobody waits for, and takes it up when somebody has signed in", async () => {
+  const { mcp, as, browser, start } = await surroundings();
+  const host = await start();
+  const told = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > 0);
+  await vi.waitUntil(told, PATIENCE);
+  const before = host.toolChanges();
+  as.revokeAll();
+  mcp.dropStreams();
+  await vi.waitUntil(() => host.stderr().includes("The next request of the host will ask you"), PATIENCE);
+  expect(browser.visited).toHaveLength(1);
+  expect(await host.call("echo", { text: "hi" })).toBe("hi");
+  expect(browser.visited).toHaveLength(2);
+  const toldAgain = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > before);
+  await vi.waitUntil(toldAgain, PATIENCE);
+});
+
 describe.each([{ sdk: "v1" }, { sdk: "v1", transport: "sse" }] as const)("with %j", (options) => {
   it("begins a session that the server has lost anew, and the host sees nothing of it", async () => {
     const { mcp, start } = await surroundings({}, options);
