@@ -4,17 +4,18 @@ import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { entryPoints, root } from "./entries.mjs";
+import { libraryEntries, programEntries, root } from "./entries.mjs";
 
 const run = promisify(execFile);
 const finished = join(root, "dist");
 // Built beside (maps name sources by relative path) and then moved, so that nobody ever imports half a build.
 const unfinished = join(root, `dist.${process.pid}`);
 
-async function bundle() {
+/** @param {string[]} entryPoints what shares chunks */
+async function bundle(entryPoints) {
   await build({
     absWorkingDir: root,
-    entryPoints: entryPoints(),
+    entryPoints,
     outbase: "src",
     outdir: unfinished,
     bundle: true,
@@ -43,7 +44,8 @@ async function declare() {
 }
 
 try {
-  await Promise.all([bundle(), declare()]);
+  // Programs by themselves: what they share with the library would cut that into many small files, which load slower.
+  await Promise.all([bundle(libraryEntries()), bundle(programEntries()), declare()]);
   await rm(finished, { recursive: true, force: true });
   await rename(unfinished, finished);
 } catch (error) {

@@ -119,6 +119,12 @@ export interface TokenManagerOptions {
   issuerProfiles?: readonly IssuerProfile[];
   /** Whether servers of MCP 2025-03-26, without protected resource metadata, are supported. Default `true`. */
   legacyFallback?: boolean;
+  /**
+   * Whether a server's resource metadata is fetched while its first request is under way, in the expectation of a 401: a
+   * sign-in then takes one round trip less. A server that asks for no authorization gets one request more than it needs,
+   * without credentials. Default `false`: no OAuth before a server asks for it.
+   */
+  expectAuthorization?: boolean;
   /** How long sessions may last, whatever their tokens say. Default: no limit beyond the tokens'. */
   sessionPolicy?: SessionPolicyOption;
   /** Where the time comes from; for tests. Default: the machine's clock. */

@@ -1,4 +1,3 @@
-import process from "node:process";
 import { type Clock, delay, systemClock } from "../core/clock.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { assertOpenableUrl } from "../core/openable-url.ts";

@@ -1,6 +1,5 @@
 import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
-import process from "node:process";
 import type { Dispatcher, RequestInit as UndiciRequestInit } from "undici";
 import type { Fetch } from "../core/http.ts";
 import { isLoopbackHost } from "../core/url.ts";

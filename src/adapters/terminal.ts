@@ -1,4 +1,3 @@
-import process from "node:process";
 import type { Interface } from "node:readline";
 import { assertOpenableUrl } from "../core/openable-url.ts";
 import { inertText } from "../core/text.ts";

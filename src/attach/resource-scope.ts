@@ -9,10 +9,13 @@ const MOST_VOUCHED = 100;
  */
 export class ResourceScope {
   readonly #server: URL;
+  readonly #withoutQuery: URL;
   readonly #vouched = new Set<string>();
 
   constructor(server: string) {
     this.#server = new URL(server);
+    this.#withoutQuery = new URL(server);
+    this.#withoutQuery.search = "";
   }
 
   /** Whether a token may travel to this URL. */
@@ -28,11 +31,5 @@ export class ResourceScope {
     const target = new URL(reference, base);
     if (target.origin === this.#server.origin && this.#vouched.size < MOST_VOUCHED) this.#vouched.add(target.pathname);
     return target;
-  }
-
-  get #withoutQuery(): URL {
-    const url = new URL(this.#server);
-    url.search = "";
-    return url;
   }
 }

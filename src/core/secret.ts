@@ -14,7 +14,6 @@ export class Secret {
 
   constructor(value: string) {
     this.#value = value;
-    Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);
   }
 
@@ -56,6 +55,7 @@ export class Secret {
   }
 
   static {
+    Object.defineProperty(Secret.prototype, BRAND, { value: true });
     // The well-known symbol of util.inspect, which console.log and most loggers use.
     Object.defineProperty(Secret.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: () => REDACTED });
   }

@@ -5,6 +5,7 @@ import type { AuthorizationServerMetadata } from "../endpoint/authorization-serv
 import { discoverAuthorizationServer } from "./authorization-server.ts";
 import type { MetadataCache } from "./cache.ts";
 import { discoverLegacyAuthorizationServer } from "./legacy.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import { requireEndpointOrigins } from "./origins.ts";
 import {
   discoverProtectedResource,
@@ -49,8 +50,13 @@ export interface DiscoveryQuery {
   readonly policy: DiscoveryPolicy;
   /** Issuers that we hold credentials of for this server. */
   readonly issuersWithCredentials: readonly string[];
+  /** What may have been fetched already. */
+  readonly lookAhead?: LookAhead;
   readonly signal?: AbortSignal;
 }
+
+/** A server that lists more has something else in mind than to be found: each one costs requests, to whom it likes. */
+const MOST_TRIED_ISSUERS = 10;
 
 /** The issuers to try, best first. */
 async function orderIssuers(metadata: ProtectedResourceMetadata, query: DiscoveryQuery): Promise<string[]> {
@@ -76,7 +82,7 @@ async function firstUsable(
   lookUp: (issuer: string) => Promise<AuthorizationServerMetadata | undefined>,
 ): Promise<AuthorizationServerMetadata> {
   let firstError: unknown;
-  for (const issuer of issuers) {
+  for (const issuer of issuers.slice(0, MOST_TRIED_ISSUERS)) {
     try {
       const metadata = await lookUp(issuer);
       if (metadata !== undefined) return metadata;
@@ -111,6 +117,7 @@ export async function discover(
     server,
     policy,
     ...withSignal,
+    ...(query.lookAhead !== undefined && { lookAhead: query.lookAhead }),
     ...(challenge?.resourceMetadata !== undefined && { challengedUrl: challenge.resourceMetadata }),
   });
   if (protectedResource === undefined) return discoverLegacy(http, query);

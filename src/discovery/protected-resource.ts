@@ -4,6 +4,7 @@ import { type JsonObject, textMember, textsMember } from "../core/json.ts";
 import { quoted } from "../core/text.ts";
 import { insertWellKnown, isWithin, parseUrl } from "../core/url.ts";
 import { fetchMetadata } from "./fetch-metadata.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import { mayLeadTo, type OriginPolicy, strangeMetadata } from "./origins.ts";
 
 /** Protected resource metadata that has been validated (RFC 9728 section 2). Texts are exactly as sent. */
@@ -35,6 +36,7 @@ export interface ProtectedResourceQuery {
   /** The challenge's `resource_metadata`. */
   readonly challengedUrl?: string;
   readonly policy: ResourceMatchPolicy;
+  readonly lookAhead?: LookAhead;
   readonly signal?: AbortSignal;
 }
 
@@ -56,9 +58,9 @@ export function resourceMetadataProbes(server: string, challengedUrl?: string): 
   return probes.filter((probe, index) => probes.findIndex((other) => other.url === probe.url) === index);
 }
 
-/** Without a fragment (RFC 8707 section 2), user information, or white space that a URL parser would drop. */
+/** Without a fragment (RFC 8707 section 2), user information, or what a URL parser would drop: white space and controls. */
 function isPlain(text: string, url: URL): boolean {
-  return !/[#\s]/.test(text) && url.username === "" && url.password === "";
+  return !/[#\s\p{Cc}\p{Cf}]/u.test(text) && url.username === "" && url.password === "";
 }
 
 async function checkResource(resource: string, probe: Probe, query: ProtectedResourceQuery): Promise<void> {
@@ -130,10 +132,12 @@ export async function discoverProtectedResource(
   http: Http,
   query: ProtectedResourceQuery,
 ): Promise<ProtectedResourceMetadata | undefined> {
-  const { server, challengedUrl, policy, signal } = query;
+  const { server, challengedUrl, policy, lookAhead, signal } = query;
   const isUsed = challengedUrl === undefined || (await mayLeadTo(challengedUrl, server, policy));
   for (const probe of resourceMetadataProbes(server, isUsed ? challengedUrl : undefined)) {
-    const answer = await fetchMetadata(http, probe.url, "The protected resource metadata", { server }, signal);
+    const answer =
+      (await lookAhead?.answerFrom(probe.url)) ??
+      (await fetchMetadata(http, probe.url, "The protected resource metadata", { server }, signal));
     if (answer.kind === "absent") continue;
     if (answer.kind === "failed") throw answer.error;
     const metadata = requireShape(answer.document, probe.url, server);

@@ -41,7 +41,7 @@ export class DpopKey {
   static async create(algorithm: string): Promise<DpopKey> {
     const oauth = await import("oauth4webapi");
     const pair = await oauth.generateKeyPair(algorithm, { extractable: true });
-    const jwk = { ...(await subtle.exportKey("jwk", pair.privateKey)), alg: algorithm };
+    const jwk = { ...(await subtle().exportKey("jwk", pair.privateKey)), alg: algorithm };
     return DpopKey.restore(new Secret(JSON.stringify(jwk)));
   }
 
@@ -69,8 +69,8 @@ async function importPair(record: Secret): Promise<CryptoKeyPair> {
     const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, key_ops: _operations, ...publicJwk } = jwk;
     const { key_ops: _usages, ...privateJwk } = jwk;
     return {
-      privateKey: await subtle.importKey("jwk", privateJwk, parameters, false, ["sign"]),
-      publicKey: await subtle.importKey("jwk", publicJwk, parameters, true, ["verify"]),
+      privateKey: await subtle().importKey("jwk", privateJwk, parameters, false, ["sign"]),
+      publicKey: await subtle().importKey("jwk", publicJwk, parameters, true, ["verify"]),
     };
   } catch {
     // The reason may quote the key.

@@ -70,8 +70,8 @@ async function importKey(input: PrivateKeyInput): Promise<SigningKey> {
   try {
     const imported =
       jwk === undefined
-        ? await subtle.importKey("pkcs8", fromPem(String(material)), parameters, false, ["sign"])
-        : await subtle.importKey("jwk", { ...jwk, key_ops: ["sign"] }, parameters, false, ["sign"]);
+        ? await subtle().importKey("pkcs8", fromPem(String(material)), parameters, false, ["sign"])
+        : await subtle().importKey("jwk", { ...jwk, key_ops: ["sign"] }, parameters, false, ["sign"]);
     return { key: imported, algorithm, ...(keyId !== undefined && { keyId }) };
   } catch (error) {
     if (error instanceof McpOAuthError) throw error;

@@ -41,6 +41,7 @@ export interface FlowContext {
   readonly prompt: PromptForRedirect | undefined;
   readonly devicePrompt: PromptForDevice | undefined;
   readonly interactive: boolean;
+  readonly expectAuthorization: boolean;
   readonly signInTimeoutMs: number;
   readonly narrowScope: NarrowScope | undefined;
   readonly dpop: DpopMode;

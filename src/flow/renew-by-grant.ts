@@ -1,12 +1,11 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor } from "../authorization/machine-grants.ts";
 import { McpOAuthError, type McpOAuthErrorCode } from "../core/errors.ts";
-import { type Discovery, discover } from "../discovery/discover.ts";
+import type { Discovery } from "../discovery/discover.ts";
 import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
 import type { BoundKey } from "./issued-credential.ts";
-import { credentialByGrant } from "./machine-sign-in.ts";
 
 /** The key stays the same as long as the session lasts. */
 async function boundKeyOf(
@@ -26,6 +25,7 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
     const message = `No grant is configured any more for ${server}. Add it to the option grants, or sign in.`;
     throw new McpOAuthError("sign_in_required", message, { server, issuer: credential.issuer });
   }
+  const { credentialByGrant, discover } = await import("./acquire.ts");
   const discovery = await discover(context.http, context.metadataCache, {
     server,
     policy: context.discoveryPolicy,

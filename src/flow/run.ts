@@ -4,14 +4,15 @@ import { McpOAuthError } from "../core/errors.ts";
 import { coversScope, scopesOf, unionOfScopes } from "../core/scope.ts";
 import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
-import { type Discovery, discover } from "../discovery/discover.ts";
+import type { Discovery } from "../discovery/discover.ts";
+import { LookAhead } from "../discovery/look-ahead.ts";
 import { requireAcceptedIssuer } from "../discovery/origins.ts";
-import { type Credential, isStaticCredential, type SessionKey } from "../tokens/credential.ts";
+import { type Credential, isStaticCredential, type SessionKey, storeKey } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
 import { promptNeeded } from "./receive-response.ts";
-import { performSignIn, type SignInOrder } from "./sign-in.ts";
+import type { SignInOrder } from "./sign-in.ts";
 import { type PerformSignIn, SignInDesk } from "./sign-in-desk.ts";
 
 export interface SignInRequest {
@@ -34,9 +35,12 @@ export class ServerSession {
   readonly key: SessionKey;
   readonly #context: FlowContext;
   readonly #desk: SignInDesk;
+  readonly #storeKey: string;
   #discovering: { readonly metadataUrl: string | undefined; readonly outcome: Promise<Discovery> } | undefined;
   /** The access token that was just got because the one before was refused, and that the server has not accepted yet. */
   #unproven: { readonly token: string; readonly until: number } | undefined;
+  /** For the first challenge; from then on it is known what kind of server this is. */
+  #lookAhead: LookAhead | "done" | undefined;
   #denied: { readonly scope: string; readonly until: number } | undefined;
   #bearerOnly = false;
 
@@ -44,10 +48,7 @@ export class ServerSession {
     this.#context = context;
     this.key = key;
     this.#desk = desk;
-  }
-
-  get #name(): string {
-    return `${this.key.account} ${this.key.server}`;
+    this.#storeKey = storeKey(key);
   }
 
   /**
@@ -57,7 +58,7 @@ export class ServerSession {
    * @throws `refresh_failed`, `store_unreadable`, `store_failed`, `aborted`, and what the sign-in throws.
    */
   async credentialForRequest(signal?: AbortSignal): Promise<Credential | undefined> {
-    const joined = await this.#desk.join(this.#name, signal);
+    const joined = await this.#desk.join(this.#storeKey, signal);
     if (joined !== undefined) return joined;
     try {
       return this.#fitting(
@@ -84,9 +85,19 @@ export class ServerSession {
     );
   }
 
-  /** Notes that the server has answered a request with this credential by something other than a refusal. */
-  accepted(credential: Credential): void {
-    if (this.#isUnproven(credential)) this.#unproven = undefined;
+  /** Prepares for the challenge that a first request without a credential will most likely meet, while it is under way. */
+  expectChallenge(request: Promise<unknown>, credential: Credential | undefined): void {
+    if (credential !== undefined || !this.#context.expectAuthorization) return;
+    this.#lookAhead ??= new LookAhead(this.#context.http, this.key.server);
+    // What answers the challenge is loaded meanwhile; should that fail, whoever needs it meets the error.
+    import("./acquire.ts").catch(() => undefined);
+    request.catch(() => this.accepted(undefined));
+  }
+
+  /** Notes that the server has answered a request by something other than a refusal. */
+  accepted(credential: Credential | undefined): void {
+    if (credential === undefined) this.#takeLookAhead()?.drop();
+    else if (this.#isUnproven(credential)) this.#unproven = undefined;
   }
 
   /**
@@ -125,6 +136,12 @@ export class ServerSession {
     }
   }
 
+  /** The credential, if it is in memory and fresh and no sign-in is to be waited for: nothing is done for it. */
+  freshCredential(minTtlMs: number): Credential | undefined {
+    if (this.#desk.holdsUp(this.#storeKey)) return undefined;
+    return this.#fitting(this.#context.coordinator.freshCredential(this.#storeKey, minTtlMs));
+  }
+
   /**
    * A usable credential for a caller that makes its requests itself; asks the server for its challenge and signs in
    * where that is needed.
@@ -153,7 +170,11 @@ export class ServerSession {
 
   /** Asks the server for its challenge; `undefined` when it lets the request pass. */
   async probe(credential: Credential | undefined, signal?: AbortSignal): Promise<ResourceChallenge | undefined> {
-    return probeForChallenge(this.#context.http, this.key.server, credential, signal);
+    const probing = probeForChallenge(this.#context.http, this.key.server, credential, signal);
+    this.expectChallenge(probing, credential);
+    const challenge = await probing;
+    if (challenge === undefined) this.accepted(credential);
+    return challenge;
   }
 
   /** Signs in because the caller says so. The caller's abort ends the sign-in unless others wait for it too. */
@@ -170,7 +191,7 @@ export class ServerSession {
       ...(scope !== undefined && { wantedScope: scope }),
       ...(challenge !== undefined && { challenge }),
     };
-    const joined = this.#desk.running(this.#name) !== undefined;
+    const joined = this.#desk.running(this.#storeKey) !== undefined;
     const credential = await this.#startSignIn(order, { signal, mayEnd: true });
     // A sign-in that was under way may have asked for less than this caller wants.
     const enough = !joined || coversScope(credential.requestedScope, scope);
@@ -199,7 +220,7 @@ export class ServerSession {
   }
 
   async #joinOrLoad(options: { minTtlMs?: number; signal?: AbortSignal }): Promise<Credential | undefined> {
-    const joined = await this.#desk.join(this.#name, options.signal);
+    const joined = await this.#desk.join(this.#storeKey, options.signal);
     if (joined !== undefined) return joined;
     try {
       return this.#fitting(await this.#context.coordinator.credential(this.key, options));
@@ -212,6 +233,8 @@ export class ServerSession {
 
   async #discover(challenge: ResourceChallenge | undefined): Promise<Discovery> {
     const { http, metadataCache, discoveryPolicy, coordinator, events } = this.#context;
+    const lookAhead = this.#takeLookAhead();
+    const { discover } = await import("./acquire.ts");
     const record = (await coordinator.load(this.key))?.record;
     const discovery = await discover(http, metadataCache, {
       server: this.key.server,
@@ -221,6 +244,7 @@ export class ServerSession {
       },
       issuersWithCredentials: Object.keys(record?.credentials ?? {}),
       ...(challenge !== undefined && { challenge }),
+      ...(lookAhead !== undefined && { lookAhead }),
     });
     await this.#meetIssuer(discovery, record?.lastIssuer);
     events.emit("authorization_server_selected", {
@@ -237,6 +261,12 @@ export class ServerSession {
     if (former === undefined || former === issuer) return;
     await requireAcceptedIssuer({ server, former, issuer }, this.#context.discoveryPolicy);
     this.#context.events.emit("issuer_changed", { ...this.key, issuer, formerIssuer: former });
+  }
+
+  #takeLookAhead(): LookAhead | undefined {
+    const lookAhead = this.#lookAhead;
+    this.#lookAhead = "done";
+    return lookAhead === "done" ? undefined : lookAhead;
   }
 
   async #renew(
@@ -309,6 +339,7 @@ export class ServerSession {
       discover: async (signal) => discovery ?? this.discover(order.challenge, signal),
     };
     const perform: PerformSignIn = async (signal, onShown) => {
+      const { performSignIn } = await import("./acquire.ts");
       const credential = await performSignIn(this.#context, { ...whole, onShown }, signal).catch((error: unknown) => {
         this.#rememberDenial(order.challenge, error);
         throw error;
@@ -316,7 +347,7 @@ export class ServerSession {
       if (!order.forced) this.#mustProve(credential);
       return credential;
     };
-    return this.#desk.start(this.#name, order.challenge?.scope, perform, caller);
+    return this.#desk.start(this.#storeKey, order.challenge?.scope, perform, caller);
   }
 
   #mustProve({ accessToken }: Credential): void {

@@ -1,6 +1,6 @@
 import type { McpOAuthError } from "../core/errors.ts";
 import { McpOAuthError as OAuthError } from "../core/errors.ts";
-import type { SessionKey } from "../tokens/credential.ts";
+import type { SessionKey, SessionRecord } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
 
 /** One stored session, without its tokens. Times are milliseconds since the epoch. */
@@ -20,8 +20,15 @@ export interface SessionStatus {
   /** When it will be refreshed by itself. */
   readonly refreshAt?: number;
   readonly refreshable?: boolean;
-  /** The last refresh failure, if refreshing is failing, or why the session cannot be read. */
+  /** Why the last refresh failed, in this program or another, or why the session cannot be read. */
   readonly error?: McpOAuthError;
+}
+
+/** The failure that another program has written down. */
+function failureElsewhere({ server, activeIssuer, journal }: SessionRecord): McpOAuthError | undefined {
+  if (journal?.failure === undefined) return undefined;
+  const { code, message } = journal.failure;
+  return new OAuthError(code, message, { server, ...(activeIssuer !== undefined && { issuer: activeIssuer }) });
 }
 
 /** Tells what is known about a session. */
@@ -33,6 +40,7 @@ export async function statusOf(context: FlowContext, key: SessionKey): Promise<S
     if (session === undefined || credential === undefined) return { ...key, state: "signed_out", store: store.kind };
     const { issuer, resource, client, scope, signedInAt, expiresAt, refreshToken } = credential;
     const failure = coordinator.failures(key);
+    const error = failure?.error ?? failureElsewhere(session.record);
     const { dueAt } = session.moments;
     return {
       ...key,
@@ -46,7 +54,7 @@ export async function statusOf(context: FlowContext, key: SessionKey): Promise<S
       ...(scope !== undefined && { scope }),
       ...(expiresAt !== undefined && { expiresAt }),
       ...(refreshToken !== undefined && Number.isFinite(dueAt) && { refreshAt: failure?.retryAt ?? dueAt }),
-      ...(failure !== undefined && { error: failure.error }),
+      ...(error !== undefined && { error }),
     };
   } catch (error) {
     if (error instanceof OAuthError) return { ...key, state: "unreadable", store: store.kind, error };

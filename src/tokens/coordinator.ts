@@ -69,6 +69,15 @@ export class TokenCoordinator {
     return this.#sessions.list();
   }
 
+  /** The credential that {@link TokenCoordinator.credential} would give, if that needs nothing but a look at the clock. */
+  freshCredential(name: string, minTtlMs: number): Credential | undefined {
+    const session = this.#sessions.loaded(name);
+    // Its first use is noted, and so is each one under a policy.
+    if (session === undefined || session.policy !== undefined || !this.#used.has(name)) return undefined;
+    const isFresh = freshnessOf(session.moments, this.#options.clock.now(), minTtlMs) === "fresh";
+    return isFresh ? session.credential : undefined;
+  }
+
   /**
    * A credential that can be used now. A fresh one comes at once; one that is due comes at once and is refreshed in the
    * background; for an expired one everybody waits for the same refresh, which no caller's abort aborts.

@@ -1,3 +1,4 @@
+import type { McpOAuthErrorCode } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
@@ -37,6 +38,8 @@ export interface RefreshJournal {
   readonly sentAt: number;
   /** When requests were sent to the token endpoint in the last minute, for the breaker. */
   readonly recent: readonly number[];
+  /** Why the refresh failed, until the next one is sent: other programs show it. */
+  readonly failure?: { readonly code: McpOAuthErrorCode; readonly message: string };
 }
 
 /** Everything stored about one account on one MCP server. Issuers are kept apart: what one gave, no other sees. */

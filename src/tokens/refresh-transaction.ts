@@ -85,7 +85,7 @@ function nextJournal(record: SessionRecord, issuer: string, nowMs: number): Refr
   const recent = (record.journal?.recent ?? []).filter((at) => at > nowMs - BREAKER_WINDOW_MS && at <= nowMs);
   const [oldest] = recent;
   if (oldest === undefined || recent.length < MOST_REQUESTS_PER_WINDOW)
-    return { sentAt: nowMs, recent: [...recent, nowMs] };
+    return { sentAt: nowMs, recent: recent.concat(nowMs) };
   throw new McpOAuthError(
     "refresh_failed",
     `A token for ${record.server} was asked for ${recent.length} times within a minute, so refreshing pauses. ` +
@@ -175,6 +175,23 @@ async function send({
   }
 }
 
+/**
+ * Writes down why a refresh failed, for whoever looks from outside (a status, a command line). What ended the session has
+ * been written already. That it cannot be written changes nothing.
+ */
+async function noteFailure(
+  { store }: RefreshContext,
+  key: string,
+  record: SessionRecord & { readonly journal: RefreshJournal },
+  error: unknown,
+  lock: LockHandle,
+): Promise<void> {
+  if (!(error instanceof McpOAuthError) || error.code === "sign_in_required") return;
+  const { code, message } = error;
+  const journal: RefreshJournal = { ...record.journal, failure: { code, message } };
+  await store.set(key, serializeSession({ ...record, journal }), lock).catch(() => undefined);
+}
+
 /** Why there is nothing to refresh. */
 function nothingToRefresh(record: SessionRecord | undefined, credential: Credential | undefined): McpOAuthError {
   if (record === undefined || credential === undefined) {
@@ -213,10 +230,14 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     const journal = nextJournal(record, credential.issuer, clock.now());
     await store.set(key, serializeSession({ ...record, journal }), lock);
     await step("journaled");
-    const refreshed = await renewed({ context, key, record: { ...record, journal }, credential, lock });
+    const journaled = { ...record, journal };
+    const refreshed = await renewed({ context, key, record: journaled, credential, lock }).catch(async (error) => {
+      await noteFailure(context, key, journaled, error, lock);
+      throw error;
+    });
     if ("winner" in refreshed) return adopt(refreshed.winner);
     await step("answered");
-    const next = withCredential({ ...record, journal }, refreshed);
+    const next = withCredential(journaled, refreshed);
     await store.set(key, serializeSession(next), lock).catch((error: unknown) => {
       const failure = error instanceof McpOAuthError ? error : storeFailed(store, error);
       throw new UnwrittenError({ credential: refreshed, journal, replaced: credential.accessToken }, failure);

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { compact } from "../core/compact.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
@@ -53,7 +54,7 @@ export async function refreshCredential(context: RefreshContext, credential: Ref
     throw new McpOAuthError("invalid_response", message, { server: context.server, issuer: credential.issuer });
   }
   const nowMs = context.clock.now();
-  return {
+  return compact<Credential>({
     ...kept,
     client,
     authorizationServer,
@@ -64,5 +65,5 @@ export async function refreshCredential(context: RefreshContext, credential: Ref
     issuedAt: nowMs,
     ...expiryOf(response, nowMs),
     ...(response.scope !== undefined && { scope: response.scope }),
-  };
+  });
 }

@@ -1,9 +1,10 @@
-import { McpOAuthError } from "../core/errors.ts";
+import { compact } from "../core/compact.ts";
+import { McpOAuthError, mcpOAuthErrorCodes } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject, textsMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/oauth-client.ts";
-import { type Credential, compactCredential, type RefreshJournal, type SessionRecord } from "./credential.ts";
+import type { Credential, RefreshJournal, SessionRecord } from "./credential.ts";
 import { SharedParts } from "./shared-parts.ts";
 
 const VERSION = 1;
@@ -76,7 +77,7 @@ function parseCredential(value: unknown, server: string): Credential | undefined
   const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
   const { issuer: sharedIssuer } = sharedMetadata.of(authorizationServer);
-  return compactCredential({
+  return compact<Credential>({
     issuer: sharedIssuer,
     // Mostly the same text, which is then kept once.
     resource: resource === server ? server : resource,
@@ -96,11 +97,19 @@ function parseCredential(value: unknown, server: string): Credential | undefined
   });
 }
 
+function parseFailure(value: unknown): RefreshJournal["failure"] {
+  if (!isJsonObject(value)) return undefined;
+  const code = mcpOAuthErrorCodes.find((each) => each === value.code);
+  const message = text(value.message);
+  return code === undefined || message === undefined ? undefined : { code, message };
+}
+
 function parseJournal(value: unknown): RefreshJournal | undefined {
   if (!isJsonObject(value)) return undefined;
   const sentAt = finite(value.sentAt);
   const recent = Array.isArray(value.recent) ? value.recent.filter((each) => finite(each) !== undefined) : [];
-  return sentAt === undefined ? undefined : { sentAt, recent };
+  const failure = parseFailure(value.failure);
+  return sentAt === undefined ? undefined : { sentAt, recent, ...(failure !== undefined && { failure }) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { compact } from "../core/compact.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
@@ -86,12 +87,12 @@ export class StoredSessions {
   remember(name: string, record: SessionRecord): LoadedSession {
     const { sessionPolicy, refreshAt } = this.#options;
     const credential = usableCredential(sessionPolicy, record);
-    const session: LoadedSession = {
-      record,
+    const session = compact<LoadedSession>({
+      record: compact(record),
       credential,
       moments: credential === undefined ? NO_MOMENTS : momentsOf(credential, refreshAt),
       ...(sessionPolicy !== undefined && { policy: policyFor(sessionPolicy, record) }),
-    };
+    });
     this.#sessions.set(name, session);
     this.#options.onChange(name, session);
     return session;

@@ -12,7 +12,7 @@ export default {
   // Waiting tests poll in a loop; a mutant that makes one wait for ever is found by the test's own limit.
   timeoutMS: 15_000,
   tempDirName: "node_modules/.cache/stryker",
-  ignorePatterns: ["dist*", "docs", "reports", "examples", "node_modules/.cache*"],
+  ignorePatterns: ["dist*", "docs", "reports", "examples", "node_modules/.cache*", "test/bench/node_modules"],
   reporters: ["clear-text", "progress", "json"],
   jsonReporter: { fileName: "reports/mutation.json" },
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },

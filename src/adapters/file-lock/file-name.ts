@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256OfCodeUnits } from "../../core/entropy.ts";
 
 /**
  * A file name for a key with any characters: SHA-256 in hexadecimal digits. Two keys never share one, not even where
@@ -7,5 +7,5 @@ import { createHash } from "node:crypto";
  * It hashes UTF-16 and not UTF-8, in which different unpaired surrogates all become the same replacement character.
  */
 export function fileNameFor(key: string): string {
-  return createHash("sha256").update(key, "utf16le").digest("hex");
+  return sha256OfCodeUnits(key);
 }

@@ -1,12 +1,11 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../core/clock.ts";
-import { CONTENT_SECURITY_POLICY } from "./result-page.ts";
+import { contentSecurityPolicy } from "./result-page.ts";
 
 /** How long a browser may take to accept a few kilobytes over loopback, in milliseconds. */
 const FLUSH_WITHIN_MS = 2000;
 
 const HEADERS: Readonly<Record<string, string>> = {
-  "Content-Security-Policy": CONTENT_SECURITY_POLICY,
   // The address of the page has the code in it until the page replaces it.
   "Referrer-Policy": "no-referrer",
   "Cache-Control": "no-store",
@@ -37,6 +36,7 @@ function send(
     // The first answer stands. Who gives another one waits until the first is out.
     if (response.writableEnded) return;
     response.writeHead(status, {
+      "Content-Security-Policy": contentSecurityPolicy(),
       ...HEADERS,
       "Content-Type": `${contentType}; charset=utf-8`,
       "Content-Length": Buffer.byteLength(body),

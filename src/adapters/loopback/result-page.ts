@@ -45,15 +45,17 @@ function hashSource(text: string): string {
 /**
  * The policy of every page: our own style and script by their hashes, the icon as a data URL, and nothing else at all.
  */
-export const CONTENT_SECURITY_POLICY: string = [
-  "default-src 'none'",
-  `script-src ${hashSource(SCRIPT)}`,
-  `style-src ${hashSource(PAGE_STYLE)}`,
-  "img-src data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+export function contentSecurityPolicy(): string {
+  return [
+    "default-src 'none'",
+    `script-src ${hashSource(SCRIPT)}`,
+    `style-src ${hashSource(PAGE_STYLE)}`,
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+}
 
 function render(page: PageText): string {
   return `<!doctype html>
