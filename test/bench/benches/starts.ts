@@ -1,0 +1,77 @@
+// Warm and expired starts: a new process that finds what an earlier one has stored.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Measure } from "../bench.ts";
+import { measureOf, type Samples } from "../contestants.ts";
+import type { PeerName } from "../peers/index.ts";
+import { isNotificationStream } from "../round-trips.ts";
+import type { Scene } from "../scene.ts";
+import { byTurns } from "../statistics.ts";
+
+export const START_DELAY_MS = 50;
+
+/** One start, until the first tool has answered. */
+export interface MeasuredStart {
+  readonly ms: number;
+  /** Of those that the answer waited for: the SDKs' notification stream is beside. */
+  readonly requests: number;
+}
+
+export interface StartsOptions<Name extends PeerName> {
+  readonly bench: string;
+  readonly contestants: readonly Name[];
+  readonly rounds: number;
+  /** How long the stored tokens live. */
+  readonly tokenSeconds: number;
+  /** Whether to wait until they have ended. */
+  readonly waitForEnd: boolean;
+  readonly tell: (progress: string) => void;
+}
+
+/** Signs each contestant in, and then starts it in a process of its own that has nothing but what was stored. */
+export async function measureStarts<Name extends PeerName>(
+  scene: Scene,
+  { contestants, rounds, tokenSeconds, waitForEnd, tell }: StartsOptions<Name>,
+): Promise<Record<Name, MeasuredStart[]>> {
+  const [server] = scene.servers;
+  const states = new Map<string, string>();
+  let preparedRound = -1;
+  const prepare = async (round: number): Promise<void> => {
+    preparedRound = round;
+    // Used once each: a second use of a rotated refresh token would end the session.
+    await scene.set({ delayMs: 0, accessTokenSeconds: tokenSeconds });
+    await Promise.all(contestants.map(async (peer) => states.set(peer, await scene.signedIn(peer))));
+    if (waitForEnd) await sleep(tokenSeconds * 1000 + 100);
+    await scene.set({ delayMs: START_DELAY_MS, accessTokenSeconds: 3600 });
+  };
+  return byTurns(rounds, contestants, async (peer, round) => {
+    if (round !== preparedRound) await prepare(round);
+    tell(`round ${round + 1} of ${rounds}, ${peer}`);
+    await scene.clear();
+    const { sinceStartMs, answeredAt } = await scene.start({ peer, state: states.get(peer) ?? "", start: server });
+    const requests = await scene.requests();
+    const awaited = requests.filter((request) => !isNotificationStream(request) && request.startedAt < answeredAt);
+    return { ms: sinceStartMs, requests: awaited.length };
+  });
+}
+
+export function timesOf(starts: Readonly<Record<string, readonly MeasuredStart[]>>): Samples {
+  return Object.fromEntries(Object.entries(starts).map(([peer, own]) => [peer, own.map(({ ms }) => ms)]));
+}
+
+export function requestsOf(starts: Readonly<Record<string, readonly MeasuredStart[]>>): Samples {
+  return Object.fromEntries(Object.entries(starts).map(([peer, own]) => [peer, own.map(({ requests }) => requests)]));
+}
+
+/** The lines about how many requests and how long. */
+export function startLines(
+  bench: string,
+  starts: Readonly<Record<string, readonly MeasuredStart[]>>,
+  most: number,
+): Measure[] {
+  const requests = requestsOf(starts);
+  const reached = (requests.ours ?? []).every((count) => count <= most);
+  return [
+    measureOf(bench, "requests", "", requests, { target: { must: `at most ${most}`, reached } }),
+    measureOf(bench, "time", "ms", timesOf(starts)),
+  ];
+}
