@@ -41,13 +41,23 @@ const systemResolver: ResolveAddresses = async (hostname) => {
 
 const PROXY_VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
-/** Checks each address in the very lookup whose result is connected to, so that no second answer can differ. */
-function guardedLookup(server: string, zone: NetworkZone, resolve: ResolveAddresses): LookupFunction {
+/**
+ * Checks each address in the very lookup whose result is connected to, so that no second answer can differ.
+ *
+ * @param onPublic is told of names that have a public address.
+ */
+function guardedLookup(
+  server: string,
+  zone: NetworkZone,
+  resolve: ResolveAddresses,
+  onPublic: (hostname: string) => void,
+): LookupFunction {
   return (hostname, options, callback) => {
     const check = async (): Promise<readonly LookupAddress[]> => {
       const addresses = await resolve(hostname);
       for (const { address } of addresses) {
         const found = await zoneOf(address);
+        if (found === "public") onPublic(hostname);
         if (!mayName(zone, found)) throw addressRefused(hostname, found, server);
       }
       return addresses;
@@ -83,7 +93,7 @@ class GuardedFetch {
   readonly #options: NetworkOptions;
   readonly #resolve: ResolveAddresses;
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
-  /** Servers whose names have resolved to a public address once: they do not come inside by resolving to another. */
+  /** Names that have resolved to a public address once: they do not come inside by resolving to another. */
   readonly #outside = new Set<string>();
 
   constructor(options: NetworkOptions) {
@@ -128,7 +138,7 @@ class GuardedFetch {
       ...(certificateAuthorities !== undefined && { ca: [...(await usualAuthorities()), ...certificateAuthorities] }),
       ...(clientCertificate !== undefined && { cert: clientCertificate.certificate, key: clientCertificate.key }),
     };
-    const connect = { ...tls, lookup: guardedLookup(server, zone, this.#resolve) };
+    const connect = { ...tls, lookup: guardedLookup(server, zone, this.#resolve, (name) => this.#outside.add(name)) };
     // Behind a proxy it is the proxy that connects, and its business to guard its network.
     if (!PROXY_VARIABLES.some((name) => environment[name])) return new Agent({ connect });
     return new EnvHttpProxyAgent({

@@ -2,7 +2,7 @@ import { McpOAuthError } from "../core/errors.ts";
 import { quoted } from "../core/text.ts";
 import { parseUrl } from "../core/url.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
-import { type IssuerProfiles, matches, relaxingLine } from "../endpoint/issuer-profile.ts";
+import { type IssuerProfiles, relaxingLine } from "../endpoint/issuer-profile.ts";
 
 /**
  * A question that a host can answer before a server leads somewhere else than expected. Both ends are in it, to be shown
@@ -97,7 +97,11 @@ export async function requireEndpointOrigins(
     const { origin } = new URL(found);
     const namesItself =
       metadata.authorization_response_iss_parameter_supported === true && endpoint !== "device_authorization_endpoint";
-    if (accepted.has(origin) || isListed(origin, issuer, server, policy)) continue;
+    if (accepted.has(origin)) continue;
+    if (isListed(origin, issuer, server, policy)) {
+      accepted.add(origin);
+      continue;
+    }
     if (namesItself) {
       policy.onDeviation?.(RULE, `the ${endpoint} of ${issuer} is at ${origin}; its responses carry iss (RFC 9207)`);
       continue;
@@ -110,8 +114,9 @@ export async function requireEndpointOrigins(
 }
 
 function isListed(origin: string, issuer: string, server: string, { profiles }: OriginPolicy): boolean {
-  const isNamed = profiles?.peek("endpointOrigins", issuer)?.some((pattern) => matches(pattern, origin)) === true;
-  return isNamed && profiles.use("endpointOrigins", issuer, server) !== undefined;
+  return (
+    profiles?.listsOrigin(issuer, origin) === true && profiles.use("endpointOrigins", issuer, server) !== undefined
+  );
 }
 
 function strangeEndpoint({ server, endpoint }: OriginQuestion, issuer: string, origin: string): McpOAuthError {

@@ -64,7 +64,7 @@ export const knownIssuerProfiles: readonly IssuerProfile[] = [
 ];
 
 /** Whether an issuer, or an origin, is the one that a pattern names. A `*` never spans a slash, nor within the host a dot. */
-export function matches(pattern: string, issuer: string): boolean {
+function matches(pattern: string, issuer: string): boolean {
   const [, host = "", path = ""] = /^([a-z]+:\/\/[^/]*)(.*)$/i.exec(pattern) ?? [];
   const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
   const exact = escaped(host).replaceAll("*", "[^./]+") + escaped(path).replaceAll("*", "[^/]+");
@@ -109,6 +109,12 @@ export class IssuerProfiles {
     if (value !== undefined && value !== false)
       this.#onUse({ issuer, server, relaxation: member, source: profile?.source });
     return value;
+  }
+
+  /** Whether the endpoints of an issuer may be at an origin other than its own. */
+  listsOrigin(issuer: string, origin: string): boolean {
+    const patterns = this.peek("endpointOrigins", issuer) ?? [];
+    return patterns.some((pattern) => matches(pattern.replace(/\/$/, ""), origin));
   }
 
   #profileWith(member: ProfileUse["relaxation"], issuer: string): IssuerProfile | undefined {

@@ -44,8 +44,13 @@ export interface TokenResponse {
 /** Ten years: what is longer was not meant as a lifetime. */
 const LONGEST_LIFETIME_SECONDS = 10 * 365 * 86_400;
 
-/** Any other would arrive as something else, or the failure to send it would show it. */
-const SENDABLE_TOKEN = /^(?! )[\x20-\x7e\x80-\xff]+(?<! )$/;
+/**
+ * Whether a request header can carry an access token (RFC 9110 section 5.5). Any other would arrive as something else, or
+ * the failure to send it would show it.
+ */
+export function isSendableToken(accessToken: string): boolean {
+  return /^(?! )[\x20-\x7e\x80-\xff]+(?<! )$/.test(accessToken);
+}
 
 /** Seconds as a number or as a text of digits; zero, negative and absurd values mean nothing (they are only a hint). */
 export function parseExpiresIn(value: unknown): number | undefined {
@@ -115,7 +120,7 @@ async function attempt(context: EndpointContext, grant: Grant, what: string): Pr
   );
   if (refusal !== undefined) return { refusal };
   const answer = await oauth.processGenericTokenEndpointResponse(authorizationServer, wireClient(client), response);
-  if (!SENDABLE_TOKEN.test(answer.access_token)) {
+  if (!isSendableToken(answer.access_token)) {
     const message = `${what} answered with an access token that no request header can carry (RFC 9110 section 5.5). Report it to the authorization server's operator.`;
     throw new McpOAuthError("invalid_response", message, details);
   }

@@ -90,13 +90,15 @@ const REFUSALS_OF_DOCUMENTS = new Set(["unauthorized_client", "invalid_request",
 
 /**
  * Whether the server refuses the client itself. Of one that it has registered, only `invalid_client` says so; of a document
- * also other errors do, unless they came by way of the redirect URI, which then was accepted.
+ * also other answers to a pushed request do. What came by way of the redirect URI or from the token endpoint is no such
+ * answer: the redirect URI was accepted then.
  */
 function isRefusalOf({ how }: OAuthClient, error: unknown): boolean {
   if (!(error instanceof McpOAuthError)) return false;
-  const { oauthError = "", status } = error;
-  const isOfDocument = how === "metadata-document" && status !== undefined && REFUSALS_OF_DOCUMENTS.has(oauthError);
-  return oauthError === "invalid_client" || isOfDocument;
+  const { code, oauthError = "", status } = error;
+  if (oauthError === "invalid_client") return true;
+  const isOfPushedRequest = code === "authorization_failed" && status !== undefined;
+  return how === "metadata-document" && isOfPushedRequest && REFUSALS_OF_DOCUMENTS.has(oauthError);
 }
 
 /** One try with the client that there is, or a new one. Answers `forgotten` when the server no longer knows a stored client. */

@@ -1,9 +1,12 @@
 import { McpOAuthError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { quoted } from "../core/text.ts";
+import { parseUrl } from "../core/url.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { chooseSecretMethod } from "../endpoint/client-authentication.ts";
+import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
+import { isSendableToken } from "../endpoint/token-request.ts";
 import { type Credential, storeKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
 import type { ServerSession } from "./run.ts";
@@ -44,18 +47,37 @@ function refused(message: string, discovery: Discovery): McpOAuthError {
 }
 
 /** A token is sent only to the server that gave it: what the other program noted must be what the server names today. */
-function requireSameIssuer({ issuer, tokenEndpoint }: ImportedSession, discovery: Discovery): void {
+function requireSameIssuer(
+  { issuer, tokenEndpoint }: ImportedSession,
+  discovery: Discovery,
+  profiles: IssuerProfiles,
+): void {
   const { server, authorizationServer } = discovery;
   if (issuer !== undefined && issuer !== discovery.issuer) {
     throw refused(`The session is of ${quoted(issuer)}, but ${server} signs in at ${discovery.issuer}.`, discovery);
   }
   const expected = authorizationServer.token_endpoint;
-  if (tokenEndpoint === undefined || (URL.canParse(tokenEndpoint) && new URL(tokenEndpoint).href === hrefOf(expected)))
-    return;
+  if (tokenEndpoint === undefined) return;
+  if (URL.canParse(tokenEndpoint) && new URL(tokenEndpoint).href === hrefOf(expected)) {
+    if (issuer !== undefined || ownsItsEndpoints(discovery, profiles)) return;
+    // Anybody can name another's token endpoint as their own; without an issuer nothing tells the two apart.
+    throw refused(
+      `${server} signs in at ${discovery.issuer}, whose endpoints are at another origin, so that the token endpoint alone does not say whose the session is; give its issuer.`,
+      discovery,
+    );
+  }
   throw refused(
     `The session's tokens came from ${quoted(tokenEndpoint)}, but ${server} signs in at ${discovery.issuer}, whose token endpoint is ${quoted(String(expected))}.`,
     discovery,
   );
+}
+
+/** Whether what tokens are sent to is at the issuer's origin, or at one that is known to be its. */
+function ownsItsEndpoints({ issuer, authorizationServer }: Discovery, profiles: IssuerProfiles): boolean {
+  const { token_endpoint, revocation_endpoint } = authorizationServer;
+  const isOwn = (url: string): boolean =>
+    new URL(url).origin === new URL(issuer).origin || profiles.listsOrigin(issuer, new URL(url).origin);
+  return [token_endpoint, revocation_endpoint].every((url) => url === undefined || isOwn(url));
 }
 
 function hrefOf(url: string | undefined): string | undefined {
@@ -67,7 +89,7 @@ function secretOf(text: string | Secret): Secret {
 }
 
 function requireUsable(server: string, session: ImportedSession, bearerAllowed: boolean): void {
-  const { issuer, tokenEndpoint, client, accessToken } = session;
+  const { issuer, tokenEndpoint, client, accessToken, expiresAt = 0 } = session;
   const invalid = (problem: string): McpOAuthError =>
     new McpOAuthError("invalid_argument", `importSession for ${server}: ${problem}.`, { server });
   if (issuer === undefined && tokenEndpoint === undefined)
@@ -75,7 +97,10 @@ function requireUsable(server: string, session: ImportedSession, bearerAllowed: 
   if (client.clientId === "") throw invalid("the client has no clientId");
   if (client.clientSecret === undefined && client.authenticationMethod?.startsWith("client_secret") === true)
     throw invalid(`the client authenticates by ${client.authenticationMethod}, which needs a clientSecret`);
-  if (secretOf(accessToken).reveal() === "") throw invalid("the accessToken is empty");
+  if (!isSendableToken(secretOf(accessToken).reveal()))
+    throw invalid("the accessToken is empty, or no request header can carry it");
+  if (!Number.isFinite(expiresAt) || !Number.isFinite(client.secretExpiresAt ?? 0))
+    throw invalid("expiresAt and secretExpiresAt must be milliseconds since the epoch");
   if (!bearerAllowed) throw invalid('it has a bearer token, and the option dpop is "require"');
 }
 
@@ -85,8 +110,8 @@ function clientOf({ client }: ImportedSession, { issuer, authorizationServer }: 
   return {
     issuer,
     clientId,
-    // An id that is a URL names a client ID metadata document; any other was registered, by whomever.
-    how: URL.canParse(clientId) ? "metadata-document" : "dynamic",
+    // An https URL names a client ID metadata document; any other id was registered, by whomever.
+    how: parseUrl(clientId)?.protocol === "https:" ? "metadata-document" : "dynamic",
     authenticationMethod: authenticationMethod ?? (clientSecret === undefined ? "none" : chooseSecretMethod(supported)),
     ...(clientSecret !== undefined && { clientSecret: secretOf(clientSecret) }),
     ...(secretExpiresAt !== undefined && { secretExpiresAt }),
@@ -127,7 +152,7 @@ export async function importSession(
   const { store, coordinator, clock } = context;
   requireUsable(key.server, imported, context.dpop !== "require");
   const discovery = await session.discover(await session.probe(undefined, signal), signal);
-  requireSameIssuer(imported, discovery);
+  requireSameIssuer(imported, discovery, context.profiles);
   // As for a sign-in, so that neither writes over what the other has just got.
   const lock = await store.lock(`sign-in/${storeKey(key)}`, signal === undefined ? {} : { signal });
   try {

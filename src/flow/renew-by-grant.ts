@@ -6,6 +6,7 @@ import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
 import type { BoundKey } from "./issued-credential.ts";
+import { meetIssuer } from "./meet-issuer.ts";
 
 /** The key stays the same as long as the session lasts. */
 async function boundKeyOf(
@@ -28,9 +29,13 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
   const { credentialByGrant, discover } = await import("./acquire.ts");
   const discovery = await discover(context.http, context.metadataCache, {
     server,
-    policy: context.discoveryPolicy,
+    policy: {
+      ...context.discoveryPolicy,
+      onDeviation: (rule, detail) => context.events.emit("deviation", { ...key, rule, detail }),
+    },
     issuersWithCredentials: [credential.issuer],
   });
+  await meetIssuer(context, key, discovery.issuer, credential.issuer);
   const { requestedScope } = credential;
   return credentialByGrant(context, grant, {
     discovery,
@@ -46,6 +51,7 @@ const DEFINITE: readonly McpOAuthErrorCode[] = [
   "client_mismatch",
   "dpop_unsupported",
   "invalid_configuration",
+  "issuer_mismatch",
 ];
 
 /** Trying again would not help here; a sign-in from the start tells its caller the reason. */

@@ -6,9 +6,9 @@ import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { LookAhead } from "../discovery/look-ahead.ts";
-import { requireAcceptedIssuer } from "../discovery/origins.ts";
 import { type Credential, isStaticCredential, type SessionKey, storeKey } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
+import { meetIssuer } from "./meet-issuer.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
 import { promptNeeded } from "./receive-response.ts";
@@ -91,7 +91,12 @@ export class ServerSession {
     this.#lookAhead ??= new LookAhead(this.#context.http, this.key.server);
     // What answers the challenge is loaded meanwhile; should that fail, whoever needs it meets the error.
     import("./acquire.ts").catch(() => undefined);
-    request.catch(() => this.accepted(undefined));
+    request.catch(() => {
+      // Nobody was reached, or nobody waited: that says nothing about the server.
+      const lookAhead = this.#takeLookAhead();
+      lookAhead?.drop();
+      if (lookAhead !== undefined) this.#lookAhead = undefined;
+    });
   }
 
   /** Notes that the server has answered a request by something other than a refusal. */
@@ -120,6 +125,8 @@ export class ServerSession {
       usedIsUnproven: used !== undefined && this.#isUnproven(used),
       requestedBefore,
     });
+    // Only these look for the authorization server.
+    if (step !== "renew" && step !== "step-up") this.#takeLookAhead()?.drop();
     if (step === "surface") return undefined;
     this.#tellChallenge(challenge);
     switch (step) {
@@ -246,7 +253,7 @@ export class ServerSession {
       ...(challenge !== undefined && { challenge }),
       ...(lookAhead !== undefined && { lookAhead }),
     });
-    await this.#meetIssuer(discovery, record?.lastIssuer);
+    await meetIssuer(this.#context, this.key, discovery.issuer, record?.lastIssuer);
     events.emit("authorization_server_selected", {
       ...this.key,
       issuer: discovery.issuer,
@@ -254,13 +261,6 @@ export class ServerSession {
       choices: discovery.protectedResource?.authorizationServers.length ?? 1,
     });
     return discovery;
-  }
-
-  /** Another authorization server than at the last sign-in: told, and the host may refuse it (MCP 2026-07-28). */
-  async #meetIssuer({ server, issuer }: Discovery, former: string | undefined): Promise<void> {
-    if (former === undefined || former === issuer) return;
-    await requireAcceptedIssuer({ server, former, issuer }, this.#context.discoveryPolicy);
-    this.#context.events.emit("issuer_changed", { ...this.key, issuer, formerIssuer: former });
   }
 
   #takeLookAhead(): LookAhead | undefined {

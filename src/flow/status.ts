@@ -20,7 +20,10 @@ export interface SessionStatus {
   /** When it will be refreshed by itself. */
   readonly refreshAt?: number;
   readonly refreshable?: boolean;
-  /** Why the last refresh failed, in this program or another, or why the session cannot be read. */
+  /**
+   * Why the last refresh failed, or why the session cannot be read. Of a refresh in another program, what was known when
+   * this one read the session.
+   */
   readonly error?: McpOAuthError;
 }
 

@@ -33,7 +33,7 @@ export interface Credential {
   readonly signedInAt: number;
 }
 
-/** A refresh that was sent and whose outcome has not been written yet. */
+/** The last refresh that was sent, and why it failed if it did. */
 export interface RefreshJournal {
   readonly sentAt: number;
   /** When requests were sent to the token endpoint in the last minute, for the breaker. */
@@ -93,7 +93,12 @@ export function activeCredential(record: SessionRecord | undefined): Credential 
 /** The record with a credential in use, in the place of an older one of its issuer. */
 export function withCredential(record: SessionRecord, credential: Credential): SessionRecord {
   const { issuer } = credential;
-  return { ...record, activeIssuer: issuer, credentials: { ...record.credentials, [issuer]: credential } };
+  return {
+    ...record,
+    activeIssuer: issuer,
+    lastIssuer: issuer,
+    credentials: { ...record.credentials, [issuer]: credential },
+  };
 }
 
 /** The record without one issuer's credential; what is known beside it stays. */

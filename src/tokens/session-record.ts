@@ -76,13 +76,13 @@ function parseCredential(value: unknown, server: string): Credential | undefined
   const expiresAt = finite(value.expiresAt);
   const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
-  const { issuer: sharedIssuer } = sharedMetadata.of(authorizationServer);
+  const shared = sharedMetadata.of(authorizationServer);
   return compact<Credential>({
-    issuer: sharedIssuer,
+    issuer: shared.issuer,
     // Mostly the same text, which is then kept once.
     resource: resource === server ? server : resource,
     client: sharedClients.of(client),
-    authorizationServer: sharedMetadata.of(authorizationServer),
+    authorizationServer: shared,
     accessToken: new Secret(accessToken),
     tokenType,
     issuedAt,

@@ -81,3 +81,23 @@ it("lets go of the metadata of a server that asks for no authorization, and neve
   expect((await fetch(mcp.url)).status).toBe(200);
   expect(mcp.log.count("GET", METADATA)).toBe(1);
 });
+
+it("looks ahead again when the first request has reached nobody", async () => {
+  const { mcp } = await startPair();
+  let begun = 0;
+  const begunAtAnswer: number[] = [];
+  const failingOnce: typeof fetch = async (input, init) => {
+    begun += 1;
+    if (begun === 1) throw new TypeError("fetch failed");
+    const response = await fetch(input, init);
+    begunAtAnswer.push(begun);
+    return response;
+  };
+  const { tokens } = startHost({ fetch: failingOnce, expectAuthorization: true });
+  await expect(tokens.fetch(mcp.url)(mcp.url)).rejects.toThrow("fetch failed");
+  begun = 10;
+  begunAtAnswer.length = 0;
+  await tokens.get(mcp.url);
+  // The metadata was asked for before the first answer had come.
+  expect(begunAtAnswer[0]).toBe(12);
+});

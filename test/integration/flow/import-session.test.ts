@@ -1,7 +1,7 @@
 import { memoryStore } from "mcp-oauth-client";
 import { expect, it } from "vitest";
 import { signInElsewhere } from "./support/foreign-session.ts";
-import { failure, startHost } from "./support/harness.ts";
+import { failure, startHost, startScripted } from "./support/harness.ts";
 import { startAs, startPair } from "./support/real-servers.ts";
 
 const expired = { expiresAt: 1_700_000_000_000 };
@@ -86,6 +86,41 @@ it("is known by its token endpoint alone", async () => {
   expect(await tokens.status()).toMatchObject([{ issuer, state: "signed_in" }]);
 });
 
+it("is not handed to a server that names another's token endpoint as its own", async () => {
+  const honest = await startScripted();
+  const hostile = await startScripted({
+    metadata: { token_endpoint: `${honest.url}/token`, authorization_response_iss_parameter_supported: true },
+  });
+  const session = { client: { clientId: "c", clientSecret: "s3cret" }, accessToken: "a", refreshToken: "r" };
+  const { tokens } = startHost();
+  const tokenEndpoint = `${honest.url}/token`;
+  await failure(tokens.importSession(hostile.mcpUrl, { ...session, tokenEndpoint }), "issuer_mismatch", hostile.mcpUrl);
+  await tokens.signOut(hostile.mcpUrl);
+  expect(hostile.log.count("POST", "/revoke")).toBe(0);
+  // Where the issuer is known to have its endpoints there, they are its own.
+  const issuerProfiles = [{ issuer: hostile.issuer, endpointOrigins: [`${honest.url}/`] }];
+  await startHost({ issuerProfiles }).tokens.importSession(hostile.mcpUrl, { ...session, tokenEndpoint });
+});
+
+it.each(["app:prod-42", "urn:client:7", "plain"])(
+  "has a registered client, whatever its id looks like: %s",
+  async (clientId) => {
+    const server = await startScripted({
+      token: (_request, _usual, { json }) => json({ error: "invalid_client" }, 401),
+    });
+    const { tokens } = startHost({ interactive: false });
+    const { issuer, mcpUrl } = server;
+    await tokens.importSession(mcpUrl, {
+      issuer,
+      client: { clientId },
+      accessToken: "a",
+      refreshToken: "r",
+      ...expired,
+    });
+    await failure(tokens.get(mcpUrl), "sign_in_required");
+  },
+);
+
 it("that does not say which authorization server it is of is refused", async () => {
   const pair = await startPair();
   const { issuer: _issuer, ...session } = await signInElsewhere(pair);
@@ -94,6 +129,10 @@ it("that does not say which authorization server it is of is refused", async () 
 
 it.each([
   ["an empty token", { accessToken: "" }],
+  ["a token of white space", { accessToken: "  " }],
+  ["a token that no header carries", { accessToken: "abc\ndef" }],
+  ["an end that is no time", { expiresAt: Number.NaN }],
+  ["a secret's end that is no time", { client: { clientId: "a", secretExpiresAt: Number.POSITIVE_INFINITY } }],
   ["a client without an id", { client: { clientId: "" } }],
   ["a secret method without a secret", { client: { clientId: "a", authenticationMethod: "client_secret_post" } }],
 ] as const)("with %s is refused before anything is asked", async (_what, wrong) => {

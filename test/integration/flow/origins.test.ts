@@ -235,4 +235,29 @@ describe("another authorization server than at the last sign-in", () => {
     expect((await startHost({ store, ...options }).tokens.signIn(mcp.mcpUrl)).issuer).toBe(next.issuer);
     expect(questions).toEqual([]);
   });
+
+  it("is met when a machine's token is had anew as well: the host is asked before its secret goes there", async () => {
+    const machine = { code_challenge_methods_supported: undefined };
+    const token = (): Response => Response.json({ access_token: "t", token_type: "Bearer", expires_in: 60 });
+    const [former, next] = [
+      await startScripted({ metadata: machine, token }),
+      await startScripted({ metadata: machine, token }),
+    ];
+    const mcp = await startScripted({ protectedResource: { authorization_servers: [former.issuer] } });
+    const clock = new ManualClock();
+    const grants = [
+      { type: "client_credentials", server: mcp.mcpUrl.href, clientId: "m", clientSecret: "s3cret" },
+    ] as const;
+    const { questions, ...options } = asking(false);
+    const host = startHost({ clock, grants, ...options });
+    await host.tokens.get(mcp.mcpUrl);
+    mcp.options.protectedResource = { authorization_servers: [next.issuer] };
+    clock.advance(3_600_000);
+    await host.tokens.get(mcp.mcpUrl).catch(() => undefined);
+    expect(questions[0]).toMatchObject({ kind: "issuer_change", expected: former.issuer, found: next.issuer });
+    expect(next.log.count("POST", "/token")).toBe(0);
+    const accepting = startHost({ clock, grants });
+    await accepting.tokens.get(mcp.mcpUrl);
+    expect(next.log.count("POST", "/token")).toBe(1);
+  });
 });

@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, jwtVerify } from "jose";
 import { clientMetadataDocument, memoryStore } from "mcp-oauth-client";
 import { expect, it } from "vitest";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { startHost } from "../flow/support/harness.ts";
+import { failure, startHost, startScripted } from "../flow/support/harness.ts";
 import { startPair } from "../flow/support/real-servers.ts";
 
 const URL_OF_DOCUMENT = "https://app.example.com/oauth/client.json";
@@ -89,4 +89,15 @@ it("a document that is refused where nothing can be registered is an error, and 
   await expect(host.tokens.signIn(mcp.url)).rejects.toThrow();
   expect(host.opened).toHaveLength(1);
   expect(as.log.count("POST", "/reg")).toBe(0);
+});
+
+it("a document is not given up for what the token endpoint says: the person is asked once", async () => {
+  const server = await startScripted({
+    metadata: { client_id_metadata_document_supported: true },
+    token: (_request, _usual, { json }) => json({ error: "invalid_request" }, 400),
+  });
+  const host = startHost({ clientMetadataUrl: URL_OF_DOCUMENT });
+  await failure(host.tokens.signIn(server.mcpUrl), "token_request_failed");
+  expect(host.opened).toHaveLength(1);
+  expect(server.log.count("POST", "/register")).toBe(0);
 });

@@ -177,6 +177,15 @@ describe("guardedFetch", () => {
     expect(names.asked).toEqual(["as.example"]);
   });
 
+  it("notes a public address also where it is seen first at a connection [SSRF-5]", async () => {
+    // The second answer is for the connection; its other address is refused, so that nothing is connected to.
+    const answers = [["10.0.0.5"], [PUBLIC, "127.0.0.1"], ["10.0.0.5"]];
+    const { resolveAddresses } = resolver({ "mcp.example.com": answers });
+    const fetch = guardedFetch({ resolveAddresses }, platformFetch)("https://mcp.example.com/mcp");
+    await expect(fetch("https://mcp.example.com/m")).rejects.toThrow();
+    expect((await refusal(fetch("https://10.0.0.9/m"))).code).toBe("address_refused");
+  });
+
   it("lets a server on loopback name loopback", async () => {
     const server = await listening();
     const fetch = guardedFetch({ environment: {} }, platformFetch)("http://localhost:1/mcp");

@@ -254,7 +254,12 @@ describe("the journal", () => {
   it("goes with the credential that it was about", () => {
     const credential = credentialAt("https://as.example.com");
     const record = { ...withCredential({ ...KEY, credentials: {} }, credential), journal: { sentAt: 1, recent: [1] } };
-    expect(withoutCredential(record, credential.issuer)).toEqual({ ...KEY, credentials: {} });
+    // From whom it was is still known, so that a change is noticed.
+    expect(withoutCredential(record, credential.issuer)).toEqual({
+      ...KEY,
+      credentials: {},
+      lastIssuer: credential.issuer,
+    });
     expect(withoutCredential(record, "https://other.example.com")).toMatchObject({ activeIssuer: credential.issuer });
   });
 });
