@@ -112,7 +112,7 @@ export const answerDefences = [
   ),
   defence("a token can be sent", "parse-token-line-break parse-token-not-ascii", [
     TOKEN,
-    "if (!SENDABLE_TOKEN.test(answer.access_token)) {",
+    "if (!isSendableToken(answer.access_token)) {",
     "if (answer.access_token === undefined) {",
   ]),
   defence("a bound token has its key", "parse-token-bound", [
