@@ -59,4 +59,19 @@ const documents: readonly SignInCase[] = [
   { id: "mix-up-client", does: "names another authorization server than the one that the host has a secret for", must: "the secret is not tried there", server: { metadata: { registration_endpoint: undefined } }, host: { clients: [{ issuer: OTHER, clientId: "client", clientSecret: "the-secret" }] }, ends: "client_mismatch", proves: "ASS-3" },
 ];
 
-export const mixUpCases: readonly SignInCase[] = [...responses, ...documents];
+const SILENT = { authorization_response_iss_parameter_supported: undefined };
+const strangeEndpoint = (name: string, metadata: Record<string, unknown> = SILENT): SignInCase["server"] => ({ victim }) => ({
+  metadata: { ...metadata, [name]: `${victim}/elsewhere` },
+});
+const NOT_THERE = "nothing is sent there, and nothing is opened";
+
+const elsewhere: readonly SignInCase[] = [
+  { id: "mix-up-authorization-endpoint", does: "names another server's authorization endpoint as its own", must: NOT_THERE, server: strangeEndpoint("authorization_endpoint"), ends: "issuer_mismatch" },
+  { id: "mix-up-token-endpoint", does: "names another server's token endpoint as its own", must: NOT_THERE, server: strangeEndpoint("token_endpoint"), ends: "issuer_mismatch" },
+  { id: "mix-up-registration-endpoint", does: "names another server's registration endpoint as its own", must: NOT_THERE, server: strangeEndpoint("registration_endpoint"), ends: "issuer_mismatch" },
+  { id: "mix-up-revocation-endpoint", does: "names another server's revocation endpoint as its own", must: NOT_THERE, server: strangeEndpoint("revocation_endpoint"), ends: "issuer_mismatch" },
+  { id: "mix-up-device-endpoint", does: "names another server's device endpoint as its own, and promises iss, which no device flow has", must: NOT_THERE, server: strangeEndpoint("device_authorization_endpoint", { authorization_response_iss_parameter_supported: true }), ends: "issuer_mismatch" },
+  { id: "mix-up-metadata-elsewhere", does: "has its challenge lead to metadata at another server, and none of its own", must: "it is not fetched", server: ({ victim }) => ({ challenge: `Bearer resource_metadata="${victim}/.well-known/oauth-protected-resource"`, routes: { "/.well-known/oauth-protected-resource/mcp": () => new Response(null, { status: 404 }), "/.well-known/oauth-protected-resource": () => new Response(null, { status: 404 }) } }), ends: "resource_mismatch", proves: "SSRF-1" },
+];
+
+export const mixUpCases: readonly SignInCase[] = [...responses, ...documents, ...elsewhere];

@@ -5,6 +5,7 @@ import { defence } from "./defence.mjs";
 const RESPONSE = "endpoint/authorization-response.ts";
 const URLS = "core/url.ts";
 const RESOURCE = "discovery/protected-resource.ts";
+const ORIGINS = "discovery/origins.ts";
 const SERVER = "discovery/authorization-server.ts";
 const ROUTER = "adapters/loopback/state-router.ts";
 const REQUEST = "adapters/loopback/request.ts";
@@ -72,6 +73,17 @@ export const responseDefences = [
     "isPlain(resource, url) &&",
   ]),
   defence("hosts can have it exact", "mix-up-resource-parent", [RESOURCE, 'policy.resourceMatch !== "exact" &&']),
+  defence(
+    "endpoints are at their issuer's origin",
+    `mix-up-authorization-endpoint mix-up-token-endpoint mix-up-registration-endpoint mix-up-revocation-endpoint
+      mix-up-device-endpoint`,
+    [ORIGINS, "throw strangeEndpoint(question, issuer, origin);", "accepted.add(origin);"],
+  ),
+  defence("a challenge leads to the server's own origin", "mix-up-metadata-elsewhere", [
+    ORIGINS,
+    "  if (origin === expected) return true;",
+    "  if (origin !== undefined) return true;",
+  ]),
   defence("an authorization server lists the resource, if any", "mix-up-resource-unlisted", [
     "discovery/discover.ts",
     "  requireResourceListed(authorizationServer, protectedResource, server);",
