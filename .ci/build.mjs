@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { libraryEntries, programEntries, root } from "./entries.mjs";
+import { mergeChunks } from "./merge-chunks.mjs";
 
 const run = promisify(execFile);
 const finished = join(root, "dist");
@@ -13,7 +14,7 @@ const unfinished = join(root, `dist.${process.pid}`);
 
 /** @param {string[]} entryPoints what shares chunks */
 async function bundle(entryPoints) {
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints,
     outbase: "src",
@@ -27,8 +28,16 @@ async function bundle(entryPoints) {
     target: "node20.18",
     packages: "external",
     sourcemap: true,
+    metafile: true,
     logLevel: "warning",
   });
+  return metafile.outputs;
+}
+
+/** The files of the library. Whoever imports it waits for two of them. */
+async function bundleLibrary() {
+  const outputs = await bundle(libraryEntries());
+  await mergeChunks({ outputs, root, folder: unfinished, entry: "index.js", merged: "shared.js" });
 }
 
 async function declare() {
@@ -45,7 +54,7 @@ async function declare() {
 
 try {
   // Programs by themselves: what they share with the library would cut that into many small files, which load slower.
-  await Promise.all([bundle(libraryEntries()), bundle(programEntries()), declare()]);
+  await Promise.all([bundleLibrary(), bundle(programEntries()), declare()]);
   await rm(finished, { recursive: true, force: true });
   await rename(unfinished, finished);
 } catch (error) {

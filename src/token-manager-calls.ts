@@ -47,7 +47,7 @@ export interface ImportSessionOptions extends AccountOptions {
 
 /** Options of {@link TokenManager.signOut}. */
 export interface SignOutOptions extends AccountOptions {
-  /** All sessions, or with a URL all accounts on that server. */
+  /** All sessions, or with a URL all accounts on that server; with an `account`, only those of that account. */
   all?: boolean;
   /**
    * Whether the client that was registered for the session is deleted at its authorization server as well (RFC 7592), once

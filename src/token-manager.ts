@@ -6,7 +6,6 @@ import { bearerProvider, type SdkBearerProvider } from "./attach/bearer-provider
 import { authorizedFetch } from "./attach/fetch.ts";
 import { oauthProvider, type SdkOAuthProvider } from "./attach/oauth-provider.ts";
 import { type ExtensionSettings, extensionsOf } from "./authorization/extensions.ts";
-import { EnterpriseManagedAuthorization } from "./authorization/grants/enterprise-managed.ts";
 import { grantFor, requireMachineGrants } from "./authorization/machine-grants.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { McpOAuthError } from "./core/errors.ts";
@@ -19,13 +18,11 @@ import type { DiscoveryPolicy } from "./discovery/discover.ts";
 import { IssuerProfiles } from "./endpoint/issuer-profile.ts";
 import { cachePartitionOf } from "./flow/cache-partition.ts";
 import type { FlowContext } from "./flow/context.ts";
-import { type ImportedSession, importSession } from "./flow/import-session.ts";
-import { renewByGrant } from "./flow/renew-by-grant.ts";
+import type { ImportedSession } from "./flow/import-session.ts";
 import { ServerSession } from "./flow/run.ts";
 import { SignInDesk } from "./flow/sign-in-desk.ts";
-import { type SignOutResult, signOutSession } from "./flow/sign-out.ts";
-import { staticCredential } from "./flow/static-token.ts";
-import { type SessionStatus, statusOf } from "./flow/status.ts";
+import type { SignOutResult } from "./flow/sign-out.ts";
+import type { SessionStatus } from "./flow/status.ts";
 import type { TokenStore } from "./ports/token-store.ts";
 import { ClientRegistry } from "./registration/registry.ts";
 import {
@@ -40,7 +37,7 @@ import {
 } from "./token-manager-calls.ts";
 import { requireAccount, requireOptions, type TokenManagerOptions } from "./token-manager-options.ts";
 import { TokenCoordinator } from "./tokens/coordinator.ts";
-import type { SessionKey } from "./tokens/credential.ts";
+import { isMachineCredential, type SessionKey } from "./tokens/credential.ts";
 
 function discoveryPolicyOf(options: TokenManagerOptions, profiles: IssuerProfiles): DiscoveryPolicy {
   const { chooseAuthorizationServer, resourceMatch, acceptResource, acceptOrigin, legacyFallback } = options;
@@ -175,6 +172,7 @@ export class TokenManager {
    */
   async setToken(url: string | URL, token: string | Secret, options: SetTokenOptions = {}): Promise<void> {
     const { key } = this.#session(url, options);
+    const { staticCredential } = await import("./flow/manage.ts");
     await this.#context.coordinator.save(key, staticCredential(key, token, options.header, this.#clock.now()));
   }
 
@@ -193,7 +191,9 @@ export class TokenManager {
     session: ImportedSession,
     options: ImportSessionOptions = {},
   ): Promise<TokenResult> {
-    return tokenResult(await importSession(this.#context, this.#session(url, options), session, options));
+    const own = this.#session(url, options);
+    const { importSession } = await import("./flow/manage.ts");
+    return tokenResult(await importSession(this.#context, own, session, options));
   }
 
   /**
@@ -230,19 +230,23 @@ export class TokenManager {
   async signOut(url?: string | URL, options: SignOutOptions = {}): Promise<SignOutResult[]> {
     this.#requireOpen();
     const keys = await this.#keysToSignOut(url, options);
+    const { signOutSession } = await import("./flow/manage.ts");
     const results: SignOutResult[] = [];
     for (const key of keys) results.push(await signOutSession(this.#context, key, options));
     return results;
   }
 
   /**
-   * All sessions in the store, without their tokens.
+   * The sessions in the store, without their tokens: all of them, or with a URL the one of an account on that server. That
+   * one is told of also where there is none, and whatever state the others are in.
    *
-   * @throws `store_unreadable`, `store_unavailable`.
+   * @param url the MCP server.
+   * @throws `store_unreadable`, `store_unavailable`; `invalid_argument`, `insecure_url`.
    */
-  async status(): Promise<SessionStatus[]> {
+  async status(url?: string | URL, options: AccountOptions = {}): Promise<SessionStatus[]> {
     this.#requireOpen();
-    const keys = await this.#context.coordinator.list();
+    const keys = url === undefined ? await this.#context.coordinator.list() : [this.#session(url, options).key];
+    const { statusOf } = await import("./flow/manage.ts");
     return Promise.all(keys.map((key) => statusOf(this.#context, key)));
   }
 
@@ -280,10 +284,7 @@ export class TokenManager {
     return session;
   }
 
-  async #keysToSignOut(
-    url: string | URL | undefined,
-    { account = this.#account, all = false }: SignOutOptions,
-  ): Promise<SessionKey[]> {
+  async #keysToSignOut(url: string | URL | undefined, { account, all = false }: SignOutOptions): Promise<SessionKey[]> {
     if (url === undefined && !all) {
       throw new McpOAuthError(
         "invalid_argument",
@@ -291,9 +292,11 @@ export class TokenManager {
       );
     }
     const server = url === undefined ? undefined : canonicalServerUrl(url);
-    if (server !== undefined && !all) return [{ server, account }];
+    if (server !== undefined && !all) return [{ server, account: account ?? this.#account }];
     const keys = await this.#context.coordinator.list();
-    return keys.filter((key) => server === undefined || key.server === server);
+    return keys
+      .filter((key) => server === undefined || key.server === server)
+      .filter((key) => account === undefined || key.account === account);
   }
 
   #requireOpen(): void {
@@ -333,7 +336,10 @@ export class TokenManager {
       refreshAt: options.refreshAt ?? 0.8,
       ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
       profiles,
-      renewByGrant: (key, credential) => renewByGrant(context, key, credential),
+      renewByGrant: (key, credential) =>
+        isMachineCredential(credential)
+          ? import("./flow/acquire.ts").then(({ renewByGrant }) => renewByGrant(context, key, credential))
+          : undefined,
       completeClient: (client, authorizationServer) => registry.complete(client, authorizationServer),
       onClientForgotten: (client, server) => registry.forget(client, server),
     });
@@ -359,7 +365,6 @@ export class TokenManager {
       narrowScope: options.narrowScope,
       dpop: options.dpop ?? "auto",
       grants,
-      enterprise: new EnterpriseManagedAuthorization(),
     };
     return context;
   }

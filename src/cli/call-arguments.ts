@@ -1,4 +1,3 @@
-import { text as readText } from "node:stream/consumers";
 import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import { quoted } from "../core/text.ts";
 import { CommandFailed } from "./command-failed.ts";
@@ -11,9 +10,9 @@ function notUnderstood(message: string): CommandFailed {
   return new CommandFailed(message, exitCodes.usage, { code: "invalid_argument" });
 }
 
-/** A tool's arguments as one JSON object: from the command line, or from stdin for `-`. */
-export async function argumentsOf(json: string | undefined, stdin: NodeJS.ReadableStream): Promise<Arguments> {
-  const text = json === "-" ? await readText(stdin) : (json ?? "{}");
+/** A tool's arguments as one JSON object: from the command line, or for `-` from what `readStdin` gives. */
+export async function argumentsOf(json: string | undefined, readStdin: () => Promise<string>): Promise<Arguments> {
+  const text = json === "-" ? await readStdin() : (json ?? "{}");
   const value = parseJsonObject(text);
   if (value === undefined) {
     throw notUnderstood(

@@ -1,4 +1,4 @@
-import type { McpOAuthErrorCode } from "../core/errors.ts";
+import type { McpOAuthError, McpOAuthErrorCode } from "../core/errors.ts";
 import { title } from "./help-title.ts";
 
 /** What the program's exit code says. They are part of its interface: scripts switch on them. */
@@ -72,6 +72,8 @@ const byErrorCode: Record<McpOAuthErrorCode, number> = {
 };
 
 /** The exit code for one of the library's errors. */
-export function exitCodeOf(code: McpOAuthErrorCode): number {
+export function exitCodeOf({ code, oauthError }: Pick<McpOAuthError, "code" | "oauthError">): number {
+  // Nobody has said no there: the server does not have what was asked for.
+  if (code === "authorization_failed" && oauthError === undefined) return exitCodes.serverFault;
   return byErrorCode[code];
 }

@@ -1,8 +1,11 @@
 import type { McpOAuthError } from "../core/errors.ts";
 import { inertText } from "../core/text.ts";
+import type { TokenManager } from "../token-manager.ts";
 import { CommandFailed } from "./command-failed.ts";
+import { inCommandLineWords } from "./command-line-words.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { shellWord } from "./shell-word.ts";
+import { didYouMean, similarServer } from "./similar-server.ts";
 
 /** What an error says to a person at a terminal. */
 export interface Explanation {
@@ -29,15 +32,20 @@ export function loginCommandLine({ server = "URL", account = "default" }: Occasi
 }
 
 /** The failure of a command that finds nobody signed in. */
-export function signInNeeded(called: Occasion): CommandFailed {
-  const hint = `Sign in: ${loginCommandLine(called)}`;
+export async function signInNeeded(
+  tokens: TokenManager,
+  called: { readonly server: string; readonly account: string },
+): Promise<CommandFailed> {
+  const similar = await similarServer(tokens, called);
+  const hint = similar === undefined ? `Sign in: ${loginCommandLine(called)}` : didYouMean(similar);
   const message = `You are not signed in to ${called.server}${accountText(called)}.`;
   return new CommandFailed(message, exitCodes.signInRequired, { code: "sign_in_required", hint, ...called });
 }
 
 /** The library's advice names its options; here the command line's stand in for them. */
 export function explain(error: McpOAuthError, called: Occasion): Explanation {
-  const { code, message, server = called.server } = error;
+  const { code, server = called.server } = error;
+  const message = inCommandLineWords(error.message);
   // A server chose it.
   const issuer = inertText(error.issuer ?? "its authorization server");
   const login = loginCommandLine({ server, account: called.account });
@@ -63,8 +71,6 @@ export function explain(error: McpOAuthError, called: Occasion): Explanation {
       };
     case "redirect_unavailable":
       return { message, hint: `Another port: ${login} --redirect-port PORT` };
-    case "timeout":
-      return { message: message.replace("the option signInTimeoutMs gives", "--timeout SECONDS gives") };
     case "discovery_failed":
     case "resource_mismatch":
     case "issuer_mismatch":

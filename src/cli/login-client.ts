@@ -1,4 +1,3 @@
-import { text } from "node:stream/consumers";
 import { McpOAuthError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { readSecretSource } from "../core/secret-source.ts";
@@ -8,6 +7,7 @@ import type { CommandContext } from "./command-context.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { findIssuer } from "./first-look.ts";
+import { readStdin } from "./read-stdin.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** The environment variable that a client secret may come in; an argument could be read by everybody on the machine. */
@@ -19,10 +19,12 @@ export interface ClientOptions {
   readonly issuer?: string;
 }
 
-async function clientSecretOf({ environment }: CommandContext, file: string | undefined): Promise<Secret | undefined> {
+async function clientSecretOf(
+  { environment, signal }: CommandContext,
+  file: string | undefined,
+): Promise<Secret | undefined> {
   if (file === "-") {
-    const { stdin } = await import("node:process");
-    const piped = (await text(stdin)).trim();
+    const piped = (await readStdin(signal)).trim();
     if (piped === "") throw new McpOAuthError("invalid_configuration", "There is no client secret on stdin.");
     return new Secret(piped);
   }

@@ -6,14 +6,20 @@ import { Output } from "./output.ts";
 import { packageVersion } from "./package-version.ts";
 import { createProgram } from "./program.ts";
 
-// Whoever reads the output may stop before its end, as `head` does.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
-});
-
 const { stdout, stderr, env: environment, argv } = process;
-const output = new Output({ stdout, stderr, environment, json: argv.includes("--json") });
+
+// Whoever reads the output may stop before its end, as `head` does. Else it is lost, on a full disk for one.
+stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === "EPIPE") process.exit();
+  stderr.write(`Error: The output could not be written: ${message}\n`);
+  process.exit(exitCodes.failure);
+});
+// Remarks that nobody takes change nothing about what a command does.
+stderr.on("error", () => undefined);
+
+// What `proxy` writes to stdout is for a host.
+const isForHost = argv[2] === "proxy" && !argv.includes("--print-config");
+const output = new Output({ stdout, stderr, environment, json: argv.includes("--json") && !isForHost });
 try {
   await createProgram(packageVersion(), output).parseAsync(argv);
 } catch (error) {

@@ -9,6 +9,12 @@ export function wholeNumber(from: number, to: number): (text: string) => number 
   };
 }
 
+/** Reads an option's text. An empty one is mostly a variable that is not set. */
+export function someText(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("It must not be empty.");
+}
+
 /** Gathers the values of an option that may stand several times. */
 export function several(value: string, before: readonly string[] = []): string[] {
   return [...before, value];

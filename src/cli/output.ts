@@ -101,6 +101,11 @@ export class Output {
     this.#write(this.#options.stderr, shown);
   }
 
+  /** What a person has to see before going on, with `--json` too: on stderr. */
+  announce(text: string): void {
+    this.#write(this.#options.stderr, this.#wrapped(text));
+  }
+
   /** What went wrong: with `--json` the value on stdout, otherwise the text on stderr. */
   error(value: unknown, text: string): void {
     this.close();

@@ -25,12 +25,16 @@ interface Interrupt {
   stop(): void;
 }
 
-/** The first Ctrl-C ends the command in good order, the second at once. */
-function onInterrupt(output: Output): Interrupt {
+/**
+ * The first Ctrl-C ends the command in good order, the second at once.
+ *
+ * @param isOver whether the command has said its last word, and nothing is left but to let go.
+ */
+function onInterrupt(output: Output, isOver: () => boolean): Interrupt {
   const controller = new AbortController();
   const exit = (): never => {
     output.close();
-    process.exit(exitCodes.interrupted);
+    process.exit(isOver() ? process.exitCode : reportInterrupt(output));
   };
   const end = (): void => {
     if (controller.signal.aborted) exit();
@@ -58,7 +62,7 @@ function report(error: unknown, output: Output, called: Occasion): number {
     const { message, hint } = explain(known, called);
     output.error({ error: { ...errorAsData(known), message, hint } }, message);
     if (hint !== undefined) output.note(hint);
-    return exitCodeOf(known.code);
+    return exitCodeOf(known);
   }
   const message = inertText(error instanceof Error ? error.message : String(error), 400);
   output.error({ error: { code: "failed", message } }, message);
@@ -83,19 +87,23 @@ function occasionOf(args: readonly unknown[], options: CommonOptions): Occasion 
 /**
  * Makes a command's work what commander calls: with output, Ctrl-C, a token manager that is closed at the end, and an exit
  * code.
+ *
+ * @param writesJson whether stdout gets one JSON document. Default: with `--json`.
  */
 export function perform<Arguments extends unknown[], Options extends CommonOptions>(
   action: Action<Arguments, Options>,
+  writesJson: (options: Options) => boolean = ({ json }) => json === true,
 ): (...args: [...Arguments, Options, Command]) => Promise<void> {
   return async (...args) => {
     const options = args[args.length - 2] as Options;
     const output = new Output({
       stdout: process.stdout,
       stderr: process.stderr,
-      json: options.json === true,
+      json: writesJson(options),
       environment: process.env,
     });
-    const interrupt = onInterrupt(output);
+    let isOver = false;
+    const interrupt = onInterrupt(output, () => isOver);
     const opened: TokenManager[] = [];
     const context: CommandContext = {
       output,
@@ -117,6 +125,7 @@ export function perform<Arguments extends unknown[], Options extends CommonOptio
         ? reportInterrupt(output)
         : report(error, output, occasionOf(args, options));
     } finally {
+      isOver = true;
       output.close();
       await Promise.all(opened.map((tokens) => tokens.close()));
       interrupt.stop();

@@ -6,7 +6,7 @@ import type { TokenManagerOptions } from "../index.ts";
 import type { TokenManager } from "../token-manager.ts";
 import type { Output, Progress } from "./output.ts";
 
-/** One sign-in to a server is under way at a time; whoever waits for another, in another window, is told after this long. */
+/** After this long it is said what is waited for. */
 const SILENCE_MS = 5000;
 
 /**
@@ -47,6 +47,9 @@ export class SignInScreen {
     tokens.on("authorization_server_selected", ({ server = "", authorizationServer }) => {
       this.#server = server;
       this.#authorizationServer = authorizationServer;
+      // One sign-in to a server is under way at a time.
+      const who = inertText(authorizationServer);
+      this.#afterSilence(`Waiting for ${who}, or for another sign-in to this server to end`);
     });
     tokens.on("issuer_changed", ({ issuer = "", formerIssuer }) => {
       const [now, before] = [inertText(issuer), inertText(formerIssuer)];
@@ -57,8 +60,7 @@ export class SignInScreen {
   /** Says that a server is being asked, until there is something else to say. */
   async begin(server: string): Promise<void> {
     await this.#wait(`Asking ${server} how to sign in`);
-    const otherWindow = "Still asking; another sign-in to this server may be waiting elsewhere on this machine";
-    this.#silence = setTimeout(() => this.#progress?.update(otherWindow), SILENCE_MS);
+    this.#afterSilence("The server has not answered yet");
   }
 
   /** Takes away what is shown only while it lasts. */
@@ -91,8 +93,15 @@ export class SignInScreen {
       // Not indented, so that a selection over several lines holds nothing but the address.
       url.href,
     ];
-    this.#output.note(`${lines.join("\n")}\n\n`);
+    this.#output.announce(`${lines.join("\n")}\n\n`);
     await this.#wait("Waiting for you to sign in there");
+  }
+
+  #afterSilence(text: string): void {
+    clearTimeout(this.#silence);
+    const progress = this.#progress;
+    if (progress === undefined) return;
+    this.#silence = setTimeout(() => progress.update(text), SILENCE_MS);
   }
 
   async #wait(text: string): Promise<void> {

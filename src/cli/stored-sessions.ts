@@ -12,14 +12,20 @@ export interface StoredSessions {
   readonly reason: string;
 }
 
-/** Reads all sessions. Call it before anything else is done with the token manager: the store is then chosen. */
-export async function readSessions(tokens: TokenManager): Promise<StoredSessions> {
+/**
+ * Reads all sessions, or only one, whatever state the others are in. Call it before anything else is done with the token
+ * manager: the store is then chosen.
+ */
+export async function readSessions(
+  tokens: TokenManager,
+  only?: { readonly server: string; readonly account: string },
+): Promise<StoredSessions> {
   let chosen = { store: "unknown", reason: "" };
   const stop = tokens.on("store_selected", ({ store, reason }) => {
     chosen = { store, reason };
   });
   try {
-    return { sessions: await tokens.status(), ...chosen };
+    return { sessions: await tokens.status(only?.server, only), ...chosen };
   } finally {
     stop();
   }

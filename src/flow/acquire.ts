@@ -4,4 +4,5 @@
  */
 export { discover } from "../discovery/discover.ts";
 export { credentialByGrant } from "./machine-sign-in.ts";
+export { renewByGrant } from "./renew-by-grant.ts";
 export { performSignIn } from "./sign-in.ts";

@@ -1,5 +1,4 @@
 import type { DpopMode } from "../authorization/dpop-choice.ts";
-import type { EnterpriseManagedAuthorization } from "../authorization/grants/enterprise-managed.ts";
 import type { MachineGrant } from "../authorization/machine-grants.ts";
 import type { NarrowScope } from "../authorization/scope.ts";
 import type { Clock } from "../core/clock.ts";
@@ -46,5 +45,4 @@ export interface FlowContext {
   readonly narrowScope: NarrowScope | undefined;
   readonly dpop: DpopMode;
   readonly grants: readonly MachineGrant[];
-  readonly enterprise: EnterpriseManagedAuthorization;
 }

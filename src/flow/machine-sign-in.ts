@@ -1,4 +1,5 @@
 import { grantClientCredentials } from "../authorization/grants/client-credentials.ts";
+import { EnterpriseManagedAuthorization } from "../authorization/grants/enterprise-managed.ts";
 import { grantJwtBearer } from "../authorization/grants/jwt-bearer.ts";
 import type { GrantedTokens, MachineContext } from "../authorization/grants/machine-context.ts";
 import type { MachineGrant } from "../authorization/machine-grants.ts";
@@ -15,6 +16,9 @@ export interface MachineSignIn {
   readonly dpop: BoundKey | undefined;
   readonly signal?: AbortSignal;
 }
+
+/** What each token manager has of its users' sign-ons. */
+const enterprises = new WeakMap<FlowContext, EnterpriseManagedAuthorization>();
 
 /** The credentials of a grant go to the issuer that it was made for and to no other. */
 function requireGrantIssuer(grant: MachineGrant, { issuer, server }: Discovery): void {
@@ -61,5 +65,7 @@ export async function credentialByGrant(
 function granted(context: FlowContext, grant: MachineGrant, machine: MachineContext): Promise<GrantedTokens> {
   if (grant.type === "client_credentials") return grantClientCredentials(machine, grant);
   if (grant.type === "jwt_bearer") return grantJwtBearer(machine, grant);
-  return context.enterprise.grant(machine, grant);
+  const enterprise = enterprises.get(context) ?? new EnterpriseManagedAuthorization();
+  enterprises.set(context, enterprise);
+  return enterprise.grant(machine, grant);
 }

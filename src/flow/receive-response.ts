@@ -4,6 +4,7 @@ import { assertOpenableUrl } from "../core/openable-url.ts";
 import type { PendingRedirect, RedirectArrival } from "../ports/redirect-receiver.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { receivePastedRedirect } from "./pasted-redirect.ts";
+import { promptNeeded } from "./prompt-needed.ts";
 
 /** An authorization response, unchecked. */
 export interface ReceivedResponse {
@@ -19,14 +20,6 @@ export interface ResponseWait {
   /** Takes what opens the browser once more, for a user who has lost the tab. */
   readonly onShown?: (reopen: () => void) => void;
   readonly signal: AbortSignal;
-}
-
-/** The error for a paste flow without a way to paste. */
-export function promptNeeded(): McpOAuthError {
-  return new McpOAuthError(
-    "invalid_configuration",
-    'The flow "paste" needs the option prompt: a function that shows the address and returns what was pasted.',
-  );
 }
 
 function browserUnavailable({ server, authorizationServer }: AuthorizationRequest, cause: unknown): McpOAuthError {

@@ -1,11 +1,12 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor } from "../authorization/machine-grants.ts";
 import { McpOAuthError, type McpOAuthErrorCode } from "../core/errors.ts";
-import type { Discovery } from "../discovery/discover.ts";
+import { type Discovery, discover } from "../discovery/discover.ts";
 import { dpopKeyOf } from "../endpoint/dpop-key.ts";
-import { type Credential, isMachineCredential, type SessionKey } from "../tokens/credential.ts";
+import type { Credential, SessionKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
 import type { BoundKey } from "./issued-credential.ts";
+import { credentialByGrant } from "./machine-sign-in.ts";
 import { meetIssuer } from "./meet-issuer.ts";
 
 /** The key stays the same as long as the session lasts. */
@@ -26,7 +27,6 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
     const message = `No grant is configured any more for ${server}. Add it to the option grants, or sign in.`;
     throw new McpOAuthError("sign_in_required", message, { server, issuer: credential.issuer });
   }
-  const { credentialByGrant, discover } = await import("./acquire.ts");
   const discovery = await discover(context.http, context.metadataCache, {
     server,
     policy: {
@@ -61,13 +61,8 @@ function definite(error: unknown, { server }: SessionKey): unknown {
   return new McpOAuthError("sign_in_required", message, { server, cause: error });
 }
 
-/** Gets a machine's credential anew, the way it was had; `undefined` for credentials of people. */
-export function renewByGrant(
-  context: FlowContext,
-  key: SessionKey,
-  credential: Credential,
-): Promise<Credential> | undefined {
-  if (!isMachineCredential(credential)) return undefined;
+/** Gets a machine's credential anew, the way it was had. */
+export function renewByGrant(context: FlowContext, key: SessionKey, credential: Credential): Promise<Credential> {
   return renew(context, key, credential).catch((error: unknown) => {
     throw definite(error, key);
   });

@@ -11,7 +11,7 @@ import type { FlowContext, SignInFlow } from "./context.ts";
 import { meetIssuer } from "./meet-issuer.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
-import { promptNeeded } from "./receive-response.ts";
+import { promptNeeded } from "./prompt-needed.ts";
 import type { SignInOrder } from "./sign-in.ts";
 import { type PerformSignIn, SignInDesk } from "./sign-in-desk.ts";
 

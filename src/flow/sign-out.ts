@@ -12,9 +12,10 @@ import { type ClientRemovalOutcome, removeClient } from "./remove-client.ts";
  * What became of a session's tokens at the authorization server.
  *
  * `revoked`: it confirmed. `unsupported`: it has no revocation endpoint. `unreachable`: it did not answer in time, or not
- * now. `refused`: it answered with an error. `no_session`: there was nothing to revoke.
+ * now. `refused`: it answered with an error. `unreadable`: the session could not be read, so its tokens are unknown and
+ * may still live; `error` says why. `no_session`: there was nothing to revoke.
  */
-export type RevocationOutcome = "revoked" | "unsupported" | "unreachable" | "refused" | "no_session";
+export type RevocationOutcome = "revoked" | "unsupported" | "unreachable" | "refused" | "unreadable" | "no_session";
 
 /** The result of signing out of one account on one server. The local copy is gone in every case. */
 export interface SignOutResult {
@@ -34,7 +35,7 @@ export interface SignOutResult {
 const REVOCATION_TIMEOUT_MS = 10_000;
 
 interface Attempt {
-  readonly outcome: Exclude<RevocationOutcome, "no_session" | "unsupported">;
+  readonly outcome: Exclude<RevocationOutcome, "no_session" | "unreadable" | "unsupported">;
   readonly error?: McpOAuthError;
 }
 
@@ -121,6 +122,12 @@ async function removalOf(
   };
 }
 
+/** What is told of a record that is removed without having been read. */
+function unreadPart({ server }: SessionKey, cause: unknown): Part {
+  const message = `The session on ${server} could not be read, so its tokens could not be revoked: they stay good until they expire.`;
+  return { revocation: "unreadable", error: new McpOAuthError("store_unreadable", message, { cause, server }) };
+}
+
 /** Of several issuers the one is told of that did not do its part; a session mostly has but one. */
 function worstOf<Outcome>(parts: readonly Outcome[], isGood: (part: Outcome) => boolean): Outcome | undefined {
   return parts.find((part) => !isGood(part)) ?? parts.at(-1);
@@ -143,12 +150,13 @@ export async function signOutSession(
   const revocations: Part[] = [];
   const removals: Part[] = [];
   try {
-    await coordinator.remove(key, async (credentials) => {
+    await coordinator.remove(key, async (credentials, unread) => {
       cancel = clock.schedule(() => deadline.abort(), REVOCATION_TIMEOUT_MS);
       held.push(...credentials);
+      if (unread !== undefined) revocations.push(unreadPart(key, unread));
       for (const credential of credentials) revocations.push(await revocationOf(context, key, credential, within));
     });
-    if (held.length > 0) events.emit("signed_out", { ...key });
+    if (revocations.length > 0) events.emit("signed_out", { ...key });
     for (const credential of unregister ? held : []) removals.push(await removalOf(context, key, credential, within));
   } finally {
     cancel();

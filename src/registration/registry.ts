@@ -9,7 +9,6 @@ import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/
 import type { PrivateKeyInput } from "../endpoint/private-key.ts";
 import type { TokenStore } from "../ports/token-store.ts";
 import { metadataDocumentClient, requireClientMetadataUrl } from "./client-metadata-document.ts";
-import { registerDynamically } from "./dynamic.ts";
 import { type PreRegisteredClient, preRegisteredClient, requirePreRegisteredClients } from "./pre-registered.ts";
 
 export interface ClientRegistryOptions {
@@ -206,6 +205,7 @@ export class ClientRegistry {
       if (stored !== undefined && !ended && this.#serves(stored, query)) return stored;
       if (ended) events.emit("client_forgotten", { server, issuer, clientId: stored.clientId });
       const scope = unionOfScopes(stored?.registeredScope, query.laterScope, query.scope);
+      const { registerDynamically } = await import("./dynamic.ts");
       const client = await registerDynamically(
         { http, clock, server, authorizationServer, ...withSignal },
         { clientName, ...(redirectUri !== undefined && { redirectUri }), ...(scope !== undefined && { scope }) },

@@ -9,7 +9,7 @@ import { PolicyWatch } from "./policy-watch.ts";
 import type { RefreshContext, RefreshStep } from "./refresh-transaction.ts";
 import { Refresher, signInRequired } from "./refresher.ts";
 import { Schedule } from "./schedule.ts";
-import { type LoadedSession, StoredSessions } from "./stored-sessions.ts";
+import { type BeforeRemoval, type LoadedSession, StoredSessions } from "./stored-sessions.ts";
 
 export interface CoordinatorOptions extends Omit<RefreshContext, "remember" | "onStep"> {
   readonly events: EventHub;
@@ -132,7 +132,7 @@ export class TokenCoordinator {
    * @param beforehand gets all that the session holds, while nobody can refresh it; the session is removed whatever comes
    * of that.
    */
-  async remove(key: SessionKey, beforehand?: (credentials: readonly Credential[]) => Promise<void>): Promise<void> {
+  async remove(key: SessionKey, beforehand?: BeforeRemoval): Promise<void> {
     await this.#sessions.remove(key, beforehand);
     this.#used.delete(storeKey(key));
     this.#startOver(key);

@@ -17,7 +17,6 @@ import {
 } from "./credential.ts";
 import { freshnessOf, momentsOf } from "./freshness.ts";
 import { readSession } from "./read-session.ts";
-import { refreshCredential } from "./refresh.ts";
 import { type SessionPolicyOption, usableCredential } from "./session-policy.ts";
 import { serializeSession } from "./session-record.ts";
 
@@ -151,6 +150,7 @@ async function send({
   const { server } = record;
   const { issuer } = credential;
   try {
+    const { refreshCredential } = await import("./refresh.ts");
     const client = context.completeClient(credential.client, credential.authorizationServer);
     return await refreshCredential({ ...context, server }, { ...credential, client });
   } catch (error) {
@@ -217,6 +217,8 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     remember(key, record);
     return { how: "adopted", record, rotated: false };
   };
+  // What sends it is loaded meanwhile; should that fail, the sending meets the error.
+  import("./refresh.ts").then(({ prepareRefresh }) => prepareRefresh()).catch(() => undefined);
   const lock = await store.lock(key);
   try {
     await step("locked");

@@ -52,6 +52,11 @@ function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** A text that is mostly the same as another, which is then kept once. */
+function sharedText(value: unknown, ...others: readonly (string | undefined)[]): string | undefined {
+  return others.find((other) => other === value) ?? text(value);
+}
+
 function finite(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
@@ -62,7 +67,7 @@ function parseCredential(value: unknown, server: string): Credential | undefined
   const stored = value.authorizationServer;
   const authorizationServer = isJsonObject(stored) ? metadataFromRecord(stored) : undefined;
   const issuer = text(value.issuer);
-  const resource = text(value.resource);
+  const resource = sharedText(value.resource, server);
   const accessToken = text(value.accessToken);
   const issuedAt = finite(value.issuedAt);
   const tokenType = value.tokenType;
@@ -74,13 +79,12 @@ function parseCredential(value: unknown, server: string): Credential | undefined
   const dpopKey = text(value.dpopKey);
   const header = text(value.header);
   const expiresAt = finite(value.expiresAt);
-  const scope = text(value.scope);
   const requestedScope = text(value.requestedScope);
+  const scope = sharedText(value.scope, requestedScope);
   const shared = sharedMetadata.of(authorizationServer);
   return compact<Credential>({
     issuer: shared.issuer,
-    // Mostly the same text, which is then kept once.
-    resource: resource === server ? server : resource,
+    resource,
     client: sharedClients.of(client),
     authorizationServer: shared,
     accessToken: new Secret(accessToken),
@@ -134,9 +138,10 @@ export function parseSession(value: string, store: string): SessionRecord {
   const parsed = stored.map((each) => parseCredential(each, server));
   if (parsed.includes(undefined)) throw unreadable("has a credential that cannot be understood");
   const credentials = parsed.filter((credential) => credential !== undefined);
-  const activeIssuer = text(record.activeIssuer);
-  const lastIssuer = text(record.lastIssuer);
-  const requestedScope = text(record.requestedScope);
+  const issuers = credentials.map(({ issuer }) => issuer);
+  const activeIssuer = sharedText(record.activeIssuer, ...issuers);
+  const lastIssuer = sharedText(record.lastIssuer, ...issuers);
+  const requestedScope = sharedText(record.requestedScope, ...credentials.map((each) => each.requestedScope));
   const journal = parseJournal(record.journal);
   const lastUsedAt = finite(record.lastUsedAt);
   return {

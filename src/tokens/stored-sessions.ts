@@ -25,6 +25,8 @@ import { serializeSession } from "./session-record.ts";
 
 /** A session in memory, with what the hot path needs worked out. */
 export interface LoadedSession {
+  /** Its store key: the one text of it that is kept by whatever names this session. */
+  readonly name: string;
   readonly record: SessionRecord;
   readonly credential: Credential | undefined;
   readonly moments: TokenMoments;
@@ -41,7 +43,20 @@ export interface StoredSessionsOptions {
   readonly onChange: (name: string, session: LoadedSession | undefined) => void;
 }
 
+/**
+ * Called with all that a session holds before it is removed.
+ *
+ * @param unread why the store could not say what it holds; `undefined` where it did.
+ */
+export type BeforeRemoval = (credentials: readonly Credential[], unread: unknown) => Promise<void>;
+
 const NO_MOMENTS: TokenMoments = { issuedAt: 0, dueAt: 0, expiredAt: 0 };
+
+/** A record without its journal, which each refresh reads anew from the store; what failed is kept, to be shown. */
+function keptInMemory({ journal, ...record }: SessionRecord): SessionRecord {
+  const credentials = compact(record.credentials);
+  return compact({ ...record, credentials, ...(journal?.failure !== undefined && { journal }) });
+}
 
 /**
  * The sessions of a store, each read once and kept in memory from then on, its absence too. Changes are made under the
@@ -84,11 +99,13 @@ export class StoredSessions {
   }
 
   /** Takes in a record that the store has. */
-  remember(name: string, record: SessionRecord): LoadedSession {
+  remember(given: string, record: SessionRecord): LoadedSession {
     const { sessionPolicy, refreshAt } = this.#options;
+    const name = this.#sessions.get(given)?.name ?? given;
     const credential = usableCredential(sessionPolicy, record);
     const session = compact<LoadedSession>({
-      record: compact(record),
+      name,
+      record: keptInMemory(record),
       credential,
       moments: credential === undefined ? NO_MOMENTS : momentsOf(credential, refreshAt),
       ...(sessionPolicy !== undefined && { policy: policyFor(sessionPolicy, record) }),
@@ -174,13 +191,13 @@ export class StoredSessions {
    *
    * @param beforehand gets all that the session holds, also what could not be written yet, while nobody can refresh it.
    */
-  async remove(key: SessionKey, beforehand?: (credentials: readonly Credential[]) => Promise<void>): Promise<void> {
+  async remove(key: SessionKey, beforehand?: BeforeRemoval): Promise<void> {
     const { store } = this.#options;
     const name = storeKey(key);
     const lock = await store.lock(name);
     try {
       try {
-        await beforehand?.(await this.#everythingOf(name));
+        if (beforehand !== undefined) await this.#readForRemoval(name, beforehand);
       } finally {
         await store.delete(name, lock);
         this.#unwritten.delete(name);
@@ -192,11 +209,17 @@ export class StoredSessions {
   }
 
   /** What cannot be read gives nothing here: it can be removed all the same. */
-  async #everythingOf(name: string): Promise<Credential[]> {
-    const stored = await this.#stored(name).catch(() => undefined);
+  async #readForRemoval(name: string, beforehand: BeforeRemoval): Promise<void> {
+    let stored: SessionRecord | undefined;
+    let unread: unknown;
+    try {
+      stored = await this.#stored(name);
+    } catch (error) {
+      unread = error;
+    }
     const unwritten = this.#unwritten.get(name)?.credential;
     const kept = Object.values(stored?.credentials ?? {}).filter(({ issuer }) => issuer !== unwritten?.issuer);
-    return unwritten === undefined ? kept : [...kept, unwritten];
+    await beforehand(unwritten === undefined ? kept : [...kept, unwritten], unread);
   }
 
   async #read(name: string): Promise<LoadedSession | undefined> {

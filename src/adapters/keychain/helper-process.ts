@@ -3,7 +3,7 @@ import type { CancelTimer, Clock } from "../../core/clock.ts";
 import { KeychainFailure } from "./failure.ts";
 import { HELPER_SOURCE } from "./helper-source.ts";
 
-/** A program that behaves like `node` when it is started with `--expose-gc -e`. */
+/** A program that behaves like `node` when it is started with `--expose-gc --v8-pool-size=0 -e`. */
 export interface HelperProgram {
   /** Its path. */
   command: string;
@@ -71,7 +71,8 @@ export class HelperProcess {
     const { program, library } = this.#options;
     let child: ChildProcess;
     try {
-      child = spawn(program.command, ["--expose-gc", "-e", HELPER_SOURCE, library], {
+      // Without threads of the engine's own, which it has no work for, it is there sooner.
+      child = spawn(program.command, ["--expose-gc", "--v8-pool-size=0", "-e", HELPER_SOURCE, library], {
         env: helperEnvironment(program),
         stdio: ["ignore", "ignore", "ignore", "ipc"],
         windowsHide: true,

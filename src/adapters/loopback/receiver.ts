@@ -1,7 +1,5 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { PendingRedirect, RedirectOptions, RedirectReceiver } from "../../ports/redirect-receiver.ts";
-import { type ListenAddress, parseRedirectOptions } from "./address.ts";
-import { Listener, type ShareOptions } from "./listener.ts";
+import type { RedirectOptions, RedirectReceiver } from "../../ports/redirect-receiver.ts";
 
 const ANSWER_WITHIN_MS = 30_000;
 
@@ -14,28 +12,6 @@ export interface LoopbackReceiverOptions {
    * Default 30,000.
    */
   answerWithinMs?: number;
-}
-
-/** The listeners of this process by their address. Sign-ins that want the same address share one. */
-const listeners = new Map<string, Promise<Listener>>();
-
-async function openShare(address: ListenAddress, options: ShareOptions): Promise<PendingRedirect> {
-  const running = listeners.get(address.key);
-  const starting = running ?? Listener.start(address);
-  listeners.set(address.key, starting);
-  const forget = (): void => {
-    if (listeners.get(address.key) === starting) listeners.delete(address.key);
-  };
-  try {
-    const pending = (await starting).share(options);
-    if (pending !== undefined) return pending;
-  } catch (error) {
-    forget();
-    throw error;
-  }
-  // Its last sign-in has ended in the meantime, so it has stopped.
-  forget();
-  return openShare(address, options);
 }
 
 /**
@@ -52,6 +28,7 @@ async function openShare(address: ListenAddress, options: ShareOptions): Promise
 export function loopbackReceiver(options: LoopbackReceiverOptions = {}): RedirectReceiver {
   const share = { clock: options.clock ?? systemClock, answerWithinMs: options.answerWithinMs ?? ANSWER_WITHIN_MS };
   return {
-    open: async (redirect: RedirectOptions) => openShare(parseRedirectOptions(redirect), share),
+    // Loaded here, so that importing the package does not load it.
+    open: async (redirect: RedirectOptions) => (await import("./open-share.ts")).openShare(redirect, share),
   };
 }

@@ -1,4 +1,3 @@
-import process from "node:process";
 import type { Command } from "commander";
 import { quoted } from "../../core/text.ts";
 import { argumentsOf, namedArguments } from "../call-arguments.ts";
@@ -8,6 +7,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { newCommand } from "../new-command.ts";
 import { several } from "../option-values.ts";
 import { perform } from "../perform.ts";
+import { readStdin } from "../read-stdin.ts";
 import { inertLines } from "../readable-text.ts";
 import { type Connected, type ConnectOptions, withClient } from "../sdk/connect.ts";
 import { shellWord } from "../shell-word.ts";
@@ -66,11 +66,12 @@ async function call(
   options: CallOptions,
 ): Promise<number> {
   const { output } = context;
-  const whole = await argumentsOf(json, process.stdin);
+  const whole = await argumentsOf(json, () => readStdin(context.signal));
   const commandLine = ["call", address, tool, ...(json === undefined ? [] : [json])];
   const result = await withClient(context, { address, options, commandLine }, async (connected) => {
+    const { client, request, answer } = connected;
     const input = { ...whole, ...(await withNamed(connected, tool, options.arg ?? [])) };
-    return connected.client.callTool({ name: tool, arguments: input }, connected.request);
+    return answer(`Waiting for ${quoted(tool)}`, () => client.callTool({ name: tool, arguments: input }, request));
   });
   const text = toolResultText(result);
   output.result(result, output.isTerminal ? inertLines(text) : text);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { inertText } from "../../core/text.ts";
 import type { CommandContext, CommonOptions } from "../command-context.ts";
 import { newCommand } from "../new-command.ts";
-import { wholeNumber } from "../option-values.ts";
+import { someText, wholeNumber } from "../option-values.ts";
 import { perform } from "../perform.ts";
 
 interface DoctorOptions extends CommonOptions {
@@ -37,7 +37,7 @@ export function doctorCommand(version: string): Command {
     ],
   })
     .argument("<url>", "the MCP server")
-    .option("--client-id <id>", "judge as with a client that was registered by hand")
+    .option("--client-id <id>", "judge as with a client that was registered by hand", someText)
     .option("--client-metadata-url <url>", "judge as with this client ID metadata document")
     .option("--register", "register a client for real, and remove it again")
     .option("--report <file>", "write all that was seen to a file, without secrets")
@@ -72,9 +72,10 @@ async function doctor(
     ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
   });
   progress.stop();
+  // Before the result: with --json there is either that or an error.
+  if (report !== undefined) await writeReport(report, diagnosis, force);
   output.result(diagnosis, String(new DiagnosisText(output, diagnosis, options.verbose === true)));
   if (report !== undefined) {
-    await writeReport(report, diagnosis, force);
     output.note(
       `The report is in ${report}. Tokens, cookies, session ids and the values of queries are left out; read it before you pass it on.`,
     );

@@ -153,7 +153,10 @@ async function importSessions(context: CommandContext, options: ImportOptions): 
     return exitCodes.ok;
   }
   const tokens = await context.tokens();
-  requireLastingStore(await readSessions(tokens));
+  // Only to learn where sessions are kept: others may be in whatever state.
+  const one = usable.find((session) => session.server !== undefined)?.server;
+  const only = one === undefined ? undefined : { server: one, account: options.account };
+  requireLastingStore(await readSessions(tokens, only));
   const outcomes: Outcome[] = [];
   for (const session of usable) outcomes.push(await takeOver(tokens, session, options, signal));
   tell(output, found, outcomes);

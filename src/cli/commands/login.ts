@@ -6,10 +6,11 @@ import { canonicalServerUrl } from "../../core/url.ts";
 import type { SessionStatus, TokenManagerOptions } from "../../index.ts";
 import type { TokenManager } from "../../token-manager.ts";
 import { CLIENT_NAME, type CommandContext, type CommonOptions } from "../command-context.ts";
+import { withDeadline } from "../deadline.ts";
 import { answersAnybody } from "../first-look.ts";
 import { type ClientOptions, clientOf, SECRET_VARIABLE } from "../login-client.ts";
 import { newCommand } from "../new-command.ts";
-import { wholeNumber } from "../option-values.ts";
+import { someText, wholeNumber } from "../option-values.ts";
 import { perform } from "../perform.ts";
 import { sessionAsData } from "../session-as-data.ts";
 import { sessionRows } from "../session-rows.ts";
@@ -59,9 +60,9 @@ export function loginCommand(): Command {
     .option("--paste", "show an address to open anywhere, and take what it ends on")
     .option("--account <name>", "which of several accounts on the server", "default")
     .option("--scope <scopes>", "scopes to ask for, separated by spaces (default: what the server asks for)")
-    .option("--client-name <name>", "the name on consent pages", CLIENT_NAME)
+    .option("--client-name <name>", "the name on consent pages", someText, CLIENT_NAME)
     .option("--client-metadata-url <url>", "the URL of a client ID metadata document")
-    .option("--client-id <id>", "a client that was registered by hand")
+    .option("--client-id <id>", "a client that was registered by hand", someText)
     .option("--client-secret-file <file>", `its secret; - is stdin (or in ${SECRET_VARIABLE})`)
     .option("--issuer <url>", "the authorization server that the client is registered with")
     .addOption(
@@ -110,25 +111,40 @@ interface Course {
   askedFor: string | undefined;
 }
 
-function follow(tokens: TokenManager): Course {
-  const course: Course = { hasStarted: false, askedFor: undefined };
+function follow(tokens: TokenManager, course: Course): void {
   tokens.on("sign_in_started", ({ scope }) => Object.assign(course, { hasStarted: true, askedFor: scope }));
-  return course;
 }
 
-async function login(context: CommandContext, url: string, options: LoginOptions): Promise<number | undefined> {
-  const { output, signal } = context;
+async function login(context: CommandContext, url: string, options: LoginOptions): Promise<void> {
   const server = canonicalServerUrl(url);
+  const seconds = options.timeout;
+  const course: Course = { hasStarted: false, askedFor: undefined };
+  const message = (): string => tooLate(server, seconds, course);
+  await withDeadline(context, { seconds, message }, (within) => signInTo(within, { server, course }, options));
+}
+
+function tooLate(server: string, seconds: number, { hasStarted }: Course): string {
+  const missed = hasStarted
+    ? `Nobody finished the sign-in to ${server} within ${seconds} s. Start it again;`
+    : `The sign-in to ${server} could not begin within ${seconds} s: a server did not answer, or another sign-in was under way.`;
+  return `${missed} --timeout SECONDS gives more time.`;
+}
+
+async function signInTo(
+  context: CommandContext,
+  { server, course }: { readonly server: string; readonly course: Course },
+  options: LoginOptions,
+): Promise<void> {
+  const { output, signal } = context;
   const { account, scope } = options;
   const settings = await managerOptions(context, server, options);
   const screen = new SignInScreen(output);
   const tokens = await context.tokens({ ...settings, ...screen.options });
   screen.watch(tokens);
-  const course = follow(tokens);
-  const isThis = (session: SessionStatus): boolean => session.server === server && session.account === account;
-  const stored = await readSessions(tokens);
+  follow(tokens, course);
+  const stored = await readSessions(tokens, { server, account });
   requireLastingStore(stored);
-  const before = stored.sessions.find(isThis);
+  const [before] = stored.sessions;
   if (before?.state === "signed_in") tellSession(context, before);
   try {
     await screen.begin(server);
@@ -139,12 +155,11 @@ async function login(context: CommandContext, url: string, options: LoginOptions
       !course.hasStarted && findMcpOAuthError(error) !== undefined && (await answersAnybody(context, server));
     if (!isOpen || signal.aborted) throw error;
     output.result({ server, needsSignIn: false }, `${server} needs no sign-in: it answers requests without a token.`);
-    return undefined;
+    return;
   }
   screen.close();
-  const session = (await tokens.status()).find(isThis);
+  const [session] = await tokens.status(server, { account });
   if (session !== undefined) tellSuccess(context, session, course.askedFor);
-  return undefined;
 }
 
 function tellSession({ output }: CommandContext, { account, signedInAt = 0 }: SessionStatus): void {

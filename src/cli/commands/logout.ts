@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { inertText } from "../../core/text.ts";
 import { canonicalServerUrl } from "../../core/url.ts";
-import type { SignOutResult } from "../../index.ts";
+import type { RevocationOutcome, SignOutResult } from "../../index.ts";
 import type { CommandContext, CommonOptions } from "../command-context.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { errorAsData } from "../error-as-data.ts";
@@ -10,9 +10,10 @@ import { accountText } from "../explain.ts";
 import { newCommand } from "../new-command.ts";
 import type { Output } from "../output.ts";
 import { perform } from "../perform.ts";
+import { didYouMean, similarServer } from "../similar-server.ts";
 
 interface LogoutOptions extends CommonOptions {
-  readonly account: string;
+  readonly account?: string;
   readonly all?: boolean;
   readonly unregister?: boolean;
 }
@@ -30,12 +31,13 @@ export function logoutCommand(): Command {
     examples: [
       [`mcp-oauth logout ${url}`, "end one session"],
       [`mcp-oauth logout ${url} --all`, "all accounts on one server"],
+      ["mcp-oauth logout --all --account work", "one account, on all servers"],
       ["mcp-oauth logout --all --unregister", "leave nothing anywhere, not even the clients that were registered"],
     ],
   })
     .argument("[url]", "the MCP server")
-    .option("--account <name>", "which of several accounts on the server", "default")
-    .option("--all", "every session, or with a URL all accounts on that server")
+    .option("--account <name>", 'which of several accounts on the server (default: "default")')
+    .option("--all", "every session, or with a URL or an account all of those")
     .option("--unregister", "also delete the client that was registered for it (RFC 7592)")
     .action(perform(logout));
 }
@@ -53,12 +55,17 @@ async function logout(
   const tokens = await context.tokens();
   const server = url === undefined ? undefined : canonicalServerUrl(url);
   const progress = await output.progress("Signing out");
-  const results = await tokens.signOut(server, { account, all, unregister, signal });
+  const whose = account === undefined ? {} : { account };
+  const results = await tokens.signOut(server, { ...whose, all, unregister, signal });
   progress.stop();
   const text = results.map((result) => tell(result, output)).join("\n\n");
   output.result({ results: results.map(asData) }, text === "" ? "No sessions." : text);
+  for (const { revocation, ...missed } of results) {
+    const similar = revocation === "no_session" ? await similarServer(tokens, missed) : undefined;
+    if (similar !== undefined) output.note(didYouMean(similar));
+  }
   const failed = results.map(({ error, registrationError }) => error ?? registrationError).find(Boolean);
-  return failed === undefined ? exitCodes.ok : exitCodeOf(failed.code);
+  return failed === undefined ? exitCodes.ok : exitCodeOf(failed);
 }
 
 function asData({ error, registrationError, ...result }: SignOutResult): Record<string, unknown> {
@@ -81,6 +88,7 @@ function revocationText({ revocation, issuer = "" }: SignOutResult): string {
       return `${who} could not be reached: the tokens stay good until they expire.`;
     case "refused":
       return `${who} did not revoke the tokens: they stay good until they expire.`;
+    case "unreadable":
     case "no_session":
       return "";
   }
@@ -98,10 +106,11 @@ function tell(result: SignOutResult, output: Output): string {
   const { server, account, revocation, registration, error, registrationError } = result;
   const as = accountText({ account });
   const isDone = revocation === "revoked" || revocation === "unsupported";
-  const heading =
-    revocation === "no_session"
-      ? `You were not signed in to ${server}${as}.`
-      : output.style(isDone ? "green" : "yellow", `Signed out of ${server}${as}`);
+  const headings: Partial<Record<RevocationOutcome, string>> = {
+    no_session: `You were not signed in to ${server}${as}.`,
+    unreadable: output.style("yellow", `Removed a session that could not be read: ${server}${as}`),
+  };
+  const heading = headings[revocation] ?? output.style(isDone ? "green" : "yellow", `Signed out of ${server}${as}`);
   const problem = error ?? registrationError;
   const details = [
     revocationText(result),

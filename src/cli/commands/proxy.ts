@@ -24,7 +24,12 @@ const LINGER_MS = 5000;
 
 const description = `Speaks MCP on stdin and stdout and passes every message on to a remote server, with your session there, so that a host that knows only local servers can use it.
 
-When the server asks for a sign-in, your browser opens; requests of the host wait meanwhile. Where there is no browser, sign in beforehand: mcp-oauth login URL. Nothing but MCP is written to stdout; what happens is told on stderr.`;
+When the server asks for a sign-in, your browser opens; requests of the host wait meanwhile. Where there is no browser, sign in beforehand: mcp-oauth login URL. Nothing but MCP is written to stdout; what happens is told on stderr. --json is for --print-config.`;
+
+/** What else it writes is for a host. */
+function writesJson({ json, printConfig }: ProxyOptions): boolean {
+  return json === true && printConfig === true;
+}
 
 export function proxyCommand(): Command {
   const url = "https://mcp.example.com/mcp";
@@ -41,7 +46,7 @@ export function proxyCommand(): Command {
     .option("--account <name>", "which of several accounts on the server", "default")
     .option("--no-login", "never open a browser; requests fail until somebody has signed in")
     .option("--print-config", "print what a host has to be told, and end")
-    .action(perform(proxy));
+    .action(perform(proxy, writesJson));
 }
 
 /** The options that are to hold when a host starts the command. */

@@ -69,5 +69,5 @@ function block(session: SessionStatus, output: Output): string {
 function exitCodeFor(sessions: readonly SessionStatus[]): number {
   if (sessions.some(({ state }) => state === "signed_in")) return exitCodes.ok;
   const problem = sessions.find(({ error }) => error !== undefined)?.error;
-  return problem === undefined ? exitCodes.signInRequired : exitCodeOf(problem.code);
+  return problem === undefined ? exitCodes.signInRequired : exitCodeOf(problem);
 }

@@ -11,6 +11,7 @@ import { wholeNumber } from "../option-values.ts";
 import type { Output } from "../output.ts";
 import { perform } from "../perform.ts";
 import { expiryText, scopeText } from "../session-rows.ts";
+import { relativeTime } from "../times.ts";
 
 interface TokenOptions extends CommonOptions {
   readonly account: string;
@@ -58,11 +59,27 @@ async function token(context: CommandContext, url: string, options: TokenOptions
   }
   const tokens = await context.tokens();
   // Otherwise the server would be asked, and everything found out that a sign-in needs.
-  if ((await tokens.cachePartition(server, { account })) === undefined) throw signInNeeded({ server, account });
+  if ((await tokens.cachePartition(server, { account })) === undefined) {
+    throw await signInNeeded(tokens, { server, account });
+  }
   const result = await tokens.get(server, { account, minTtlSeconds, signal });
+  requireLasting(result, server, minTtlSeconds);
   if (header) printHeader(output, result);
   else if (reveal && !output.json) printToken(output, result);
   else describe(output, { server, account, reveal }, result);
+}
+
+/** A server's tokens may never last as long as a script needs one. */
+function requireLasting({ expiresAt }: TokenResult, server: string, minTtlSeconds: number): void {
+  if (expiresAt === undefined || expiresAt - Date.now() >= minTtlSeconds * 1000) return;
+  const expires = relativeTime(expiresAt, Date.now());
+  const message = `The token for ${server} expires ${expires}, and none is to be had that is good for ${minTtlSeconds} s.`;
+  throw new CommandFailed(message, exitCodes.failure, {
+    code: "min_ttl",
+    hint: "Ask for less with --min-ttl, and again before it expires.",
+    server,
+    expiresAt,
+  });
 }
 
 const BOUND = "The token is bound to a key (DPoP, RFC 9449) and is of no use by itself.";

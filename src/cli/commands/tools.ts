@@ -35,11 +35,12 @@ export function toolsCommand(): Command {
 const MOST_PAGES = 100;
 
 /** All tools of a server, page by page. */
-export async function listTools({ client, request }: Connected): Promise<Tool[]> {
+export async function listTools({ client, request, answer }: Connected): Promise<Tool[]> {
   const found: Tool[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { tools: more, nextCursor } = await client.listTools(cursor === undefined ? {} : { cursor }, request);
+    const which = cursor === undefined ? {} : { cursor };
+    const { tools: more, nextCursor } = await answer("Waiting for the tools", () => client.listTools(which, request));
     found.push(...more);
     if (nextCursor === undefined || nextCursor === cursor) break;
     cursor = nextCursor;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { lstat, open, rename, rm } from "node:fs/promises";
+import { access, constants, lstat, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { CommandFailed } from "../command-failed.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Diagnosis } from "./diagnosis.ts";
@@ -12,12 +13,21 @@ function exists(file: string): CommandFailed {
   return new CommandFailed(message, exitCodes.usage, { code: "report_exists" });
 }
 
+function notWritten(file: string, error: unknown): CommandFailed {
+  const { code } = error as NodeJS.ErrnoException;
+  const message = `The report could not be written to ${file} (${code}).`;
+  return new CommandFailed(message, exitCodes.failure, { code: "report_failed" });
+}
+
 /** Refuses early, before anybody is asked anything. */
 export async function requireFree(file: string, force: boolean): Promise<void> {
   const found = await lstat(file).catch(() => undefined);
   if (found !== undefined && !force) throw exists(file);
   if (found?.isDirectory() === true)
     throw new CommandFailed(`${file} is a folder. Name a file for the report.`, exitCodes.usage, { code: "usage" });
+  await access(dirname(file), constants.W_OK).catch((error: unknown) => {
+    throw notWritten(file, error);
+  });
 }
 
 async function writeNew(file: string, text: string): Promise<void> {
@@ -41,10 +51,7 @@ export async function writeReport(file: string, diagnosis: Diagnosis, force: boo
     if (force) await rename(written, file);
   } catch (error) {
     if (force) await rm(written, { force: true });
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw exists(file);
-    throw new CommandFailed(`The report could not be written to ${file} (${code}).`, exitCodes.failure, {
-      code: "report_failed",
-    });
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw exists(file);
+    throw notWritten(file, error);
   }
 }

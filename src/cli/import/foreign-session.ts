@@ -18,6 +18,11 @@ export interface ForeignSession {
   readonly forget?: () => Promise<void>;
 }
 
+/** What stands for files that the system does not let anybody read. */
+export function unreadable(origin: Origin, label: string, { code, message }: NodeJS.ErrnoException): ForeignSession {
+  return { origin, label, problem: `its files cannot be read (${code ?? message})` };
+}
+
 /** Where the other programs keep their files, and what a person says beside. */
 export interface SearchPlaces {
   readonly home: string;

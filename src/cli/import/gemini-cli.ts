@@ -1,8 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isJsonObject, type JsonObject, textMember } from "../../core/json.ts";
+import { quoted } from "../../core/text.ts";
 import type { ImportedSession } from "../../index.ts";
-import type { ForeignSession, SearchPlaces } from "./foreign-session.ts";
+import { type ForeignSession, type SearchPlaces, unreadable } from "./foreign-session.ts";
 import { readJson, readText, replaceJson } from "./read-json.ts";
 
 const ORIGIN = "gemini-cli" as const;
@@ -28,6 +29,8 @@ async function sessionIn(folder: string, file: string, entry: JsonObject): Promi
   const settings = await settingsOf(folder, name);
   const byHand = isJsonObject(settings.oauth) ? settings.oauth : {};
   const server = textMember(entry, "mcpServerUrl") ?? textMember(settings, "httpUrl") ?? textMember(settings, "url");
+  if (server !== undefined && !URL.canParse(server))
+    return { origin: ORIGIN, label: name, problem: `the address of its server is not a URL: ${quoted(server)}` };
   const described = { origin: ORIGIN, label: name, ...(server !== undefined && { server }) };
   const token = isJsonObject(entry.token) ? entry.token : {};
   const accessToken = textMember(token, "accessToken");
@@ -47,20 +50,24 @@ async function sessionIn(folder: string, file: string, entry: JsonObject): Promi
     accessToken,
     ...(refreshToken !== undefined && { refreshToken }),
     ...(scope !== undefined && { scope }),
-    ...(typeof expiresAt === "number" && { expiresAt }),
+    ...(typeof expiresAt === "number" && { expiresAt: Math.round(expiresAt) }),
   };
   return { ...described, session, forget: () => remove(file, name) };
+}
+
+async function sessionsIn(folder: string, file: string): Promise<ForeignSession[]> {
+  const entries = await readJson(file);
+  const sessions = (Array.isArray(entries) ? entries : []).filter(isJsonObject);
+  return Promise.all(sessions.map((entry) => sessionIn(folder, file, entry)));
 }
 
 /** The sessions of gemini-cli (https://github.com/google-gemini/gemini-cli), as far as they are not encrypted. */
 export async function findInGeminiCli({ home, environment }: SearchPlaces): Promise<ForeignSession[]> {
   const folder = join(environment.GEMINI_CLI_HOME || home, ".gemini");
-  const file = join(folder, "mcp-oauth-tokens.json");
-  const entries = await readJson(file);
-  const sessions = (Array.isArray(entries) ? entries : []).filter(isJsonObject);
-  const found = await Promise.all(sessions.map((entry) => sessionIn(folder, file, entry)));
+  const file = "mcp-oauth-tokens.json";
+  const found = await sessionsIn(folder, join(folder, file)).catch((error) => [unreadable(ORIGIN, file, error)]);
   const encrypted = "mcp-oauth-tokens-v2.json";
-  if ((await readText(join(folder, encrypted))) === undefined) return found;
+  if ((await readText(join(folder, encrypted)).catch(() => "")) === undefined) return found;
   const problem = "it is encrypted by gemini-cli for itself, or kept in the keychain; sign in anew instead";
   return [...found, { origin: ORIGIN, label: encrypted, problem }];
 }

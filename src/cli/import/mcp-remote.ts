@@ -3,7 +3,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isJsonObject, type JsonObject, textMember } from "../../core/json.ts";
 import type { ImportedClient, ImportedSession } from "../../index.ts";
-import type { ForeignSession, SearchPlaces } from "./foreign-session.ts";
+import { type ForeignSession, type SearchPlaces, unreadable } from "./foreign-session.ts";
 import { readJson, readText } from "./read-json.ts";
 import { claimsOf } from "./token-claims.ts";
 
@@ -39,7 +39,11 @@ async function filesIn(folder: string): Promise<Files[]> {
   const names = await readdir(folder).catch(() => []);
   const hashes = names.filter((name) => /^[0-9a-f]{32}_tokens\.json$/.test(name)).map((name) => name.slice(0, 32));
   return Promise.all(
-    hashes.map(async (hash) => ({ folder, hash, writtenAt: (await stat(join(folder, hash + TOKENS))).mtimeMs })),
+    hashes.map(async (hash) => {
+      // A link may lead nowhere; reading it says so.
+      const { mtimeMs } = await stat(join(folder, hash + TOKENS)).catch(() => ({ mtimeMs: 0 }));
+      return { folder, hash, writtenAt: mtimeMs };
+    }),
   );
 }
 
@@ -88,8 +92,8 @@ function clientOf(registration: JsonObject): ImportedClient | undefined {
 /** Older versions noted only how long the token lasts, from when its file was written. */
 function expiryOf({ expires_at: at, expires_in: seconds }: JsonObject, { writtenAt }: Files): number | undefined {
   const noted = Number(at ?? Number.NaN);
-  if (Number.isFinite(noted)) return noted;
-  return typeof seconds === "number" ? writtenAt + seconds * 1000 : undefined;
+  const end = Number.isFinite(noted) ? noted : writtenAt + (typeof seconds === "number" ? seconds * 1000 : Number.NaN);
+  return Number.isFinite(end) ? Math.round(end) : undefined;
 }
 
 /** @param urls those that could be a server's; the hash decides. */
@@ -136,7 +140,11 @@ async function sessionIn(files: Files, urls: readonly string[]): Promise<Foreign
 export async function findInMcpRemote(places: SearchPlaces): Promise<ForeignSession[]> {
   const found = await allFiles(places);
   if (found.length === 0) return [];
-  const configurations = await Promise.all(configurationFiles(places).map(readText));
+  const configurations = await Promise.all(
+    configurationFiles(places).map((path) => readText(path).catch(() => undefined)),
+  );
   const urls = [...places.servers, ...configurations.flatMap(urlsIn)];
-  return Promise.all(found.map((files) => sessionIn(files, urls)));
+  return Promise.all(
+    found.map((files) => sessionIn(files, urls).catch((error) => unreadable("mcp-remote", files.hash, error))),
+  );
 }

@@ -26,23 +26,33 @@ export function hostConfigurations(url: URL, options: readonly string[]): HostCo
 
 /** Both, as somebody reads and copies them. */
 export function configurationText({ mcpServers, servers }: HostConfigurations): string {
-  const json = (value: unknown): string => JSON.stringify(value, null, 2).replace(/\[[^[\]]*\]/, onOneLineEach);
   return [
     "Claude Desktop, Cursor, Windsurf, Cline and others, in their MCP settings:",
     "",
-    json({ mcpServers }),
+    jsonText({ mcpServers }),
     "",
     "VS Code, in .vscode/mcp.json:",
     "",
-    json({ servers }),
+    jsonText({ servers }),
   ].join("\n");
 }
 
+/** As `JSON.stringify` indents it, but for the command line, which is easier to read in few lines. */
+function jsonText(value: unknown, margin = ""): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const isList = Array.isArray(value);
+  const inner = `${margin}  `;
+  const members = isList
+    ? argumentLines(value)
+    : Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${jsonText(member, inner)}`);
+  const lines = members.map((member) => inner + member).join(",\n");
+  return isList ? `[\n${lines}\n${margin}]` : `{\n${lines}\n${margin}}`;
+}
+
 /** What belongs together stands on one line: how the program is got, what it is told, and its options. */
-function onOneLineEach(list: string): string {
-  const words = (JSON.parse(list) as string[]).map((word) => JSON.stringify(word));
+function argumentLines(list: readonly unknown[]): string[] {
+  const words = list.map((word) => JSON.stringify(word));
   const program = NPX_WITH_SDK.length - 1;
   const lines = [words.slice(0, program), words.slice(program, program + 3), words.slice(program + 3)];
-  const shown = lines.filter((line) => line.length > 0).map((line) => `\n        ${line.join(", ")}`);
-  return `[${shown.join(",")}\n      ]`;
+  return lines.filter((line) => line.length > 0).map((line) => line.join(", "));
 }

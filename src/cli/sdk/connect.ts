@@ -1,17 +1,17 @@
+import { Console } from "node:console";
 import process from "node:process";
 import { findMcpOAuthError } from "../../core/errors.ts";
-import { inertText } from "../../core/text.ts";
+import type { Fetch } from "../../core/http.ts";
 import { canonicalServerUrl, requireSecureUrl } from "../../core/url.ts";
-import { waitFor } from "../../core/wait-for.ts";
 import type { TokenManager } from "../../token-manager.ts";
 import type { CommandContext, CommonOptions } from "../command-context.ts";
-import { CommandFailed } from "../command-failed.ts";
-import { exitCodes } from "../exit-codes.ts";
 import { packageVersion } from "../package-version.ts";
 import { shellWord } from "../shell-word.ts";
 import { SignInScreen } from "../sign-in-screen.ts";
+import { inOurWords, statusOf } from "./in-our-words.ts";
 import { type CallOptions, loadClient, loadTransports, type SdkClient } from "./load-sdk.ts";
-import type { SdkTransports } from "./transport.ts";
+import type { SdkTransport, SdkTransports } from "./transport.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface ConnectOptions extends CommonOptions {
   readonly account: string;
@@ -24,43 +24,15 @@ export interface Connected {
   readonly server: string;
   /** For every request. */
   readonly request: CallOptions;
+  /** Waits for an answer, as long as it takes. @param what for, in the words of somebody who waits. */
+  answer<Answer>(what: string, ask: () => Promise<Answer>): Promise<Answer>;
 }
 
 /** Requests may take as long as their server likes; Ctrl-C ends them. */
 const NO_TIMEOUT_MS = 2_147_483_647;
 
-/** The HTTP status that an SDK's error carries, in the place of either version. */
-function statusOf(error: unknown): number | undefined {
-  const { code, data } = error as { code?: unknown; data?: { status?: unknown } };
-  const status = data?.status ?? code;
-  return typeof status === "number" && status >= 400 && status < 600 ? status : undefined;
-}
-
-/** Why a `fetch` failed, out of whatever an SDK has wrapped around it. */
-function networkProblemOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { cause } = error;
-  if (!(error instanceof TypeError) || !(cause instanceof Error)) return networkProblemOf(cause);
-  return (cause as NodeJS.ErrnoException).code ?? cause.message;
-}
-
-/** An error of an SDK in our words; what has words of its own is left alone. */
-function inOurWords(error: unknown, server: string): unknown {
-  if (error instanceof CommandFailed || findMcpOAuthError(error) !== undefined) return error;
-  const { host } = new URL(server);
-  const status = statusOf(error);
-  if (status !== undefined) {
-    return new CommandFailed(`${host} answered with HTTP status ${status}.`, exitCodes.serverFault, {
-      code: "http_error",
-      status,
-      hint: `Find out why: mcp-oauth doctor ${shellWord(server)}`,
-    });
-  }
-  const problem = networkProblemOf(error);
-  if (problem === undefined) return error;
-  const message = `${host} could not be reached: ${inertText(problem)}.`;
-  return new CommandFailed(message, exitCodes.network, { code: "network_failed" });
-}
+/** A server that is there answers sooner, and one that does not is no use to wait for. */
+const CONNECTING_LIMIT_MS = 30_000;
 
 /** Whether a refusal may be that of a server with the older transport (MCP 2025-03-26, "backwards compatibility"). */
 function mayBeOlder(error: unknown): boolean {
@@ -76,19 +48,38 @@ interface Attempt {
   readonly request: CallOptions;
 }
 
-async function connect({ transports, newClient, tokens, server, account, request }: Attempt): Promise<SdkClient> {
-  const url = new URL(server);
-  const settings = { fetch: tokens.fetch(url, { account }) };
-  const client = newClient();
+/** Not every SDK lets go of its connecting at an abort, but all do when their transport is closed. */
+async function connectBy(
+  client: SdkClient,
+  transport: SdkTransport,
+  request: CallOptions,
+  givenUp: AbortSignal,
+): Promise<SdkClient> {
+  const close = (): void => void transport.close().catch(() => undefined);
+  givenUp.addEventListener("abort", close, { once: true });
   try {
-    await client.connect(new transports.StreamableHTTPClientTransport(url, settings), request);
+    await client.connect(transport, request);
     return client;
+  } finally {
+    givenUp.removeEventListener("abort", close);
+  }
+}
+
+/** @param givenUp fires when nobody waits any more, and ends the attempt's requests. */
+async function connect(attempt: Attempt, givenUp: AbortSignal): Promise<SdkClient> {
+  const { transports, newClient, tokens, server, account, request } = attempt;
+  const url = new URL(server);
+  const authorized = tokens.fetch(url, { account });
+  const fetch: Fetch = (input, init) =>
+    authorized(input, { ...init, signal: AbortSignal.any([givenUp, ...(init?.signal ? [init.signal] : [])]) });
+  try {
+    const transport = new transports.StreamableHTTPClientTransport(url, { fetch });
+    return await connectBy(newClient(), transport, request, givenUp);
   } catch (error) {
     if (!mayBeOlder(error)) throw error;
-    const older = newClient();
     try {
-      await older.connect(new transports.SSEClientTransport(url, settings), request);
-      return older;
+      const transport = new transports.SSEClientTransport(url, { fetch });
+      return await connectBy(newClient(), transport, request, givenUp);
     } catch (olderError) {
       // What was said first is more to the point, unless it is our own.
       throw findMcpOAuthError(olderError) === undefined ? error : olderError;
@@ -113,6 +104,10 @@ export async function withClient<Result>(
   const line = commandLine.map(shellWord).join(" ");
   const transports = await loadTransports(line);
   const newClient = await loadClient(line, packageVersion());
+  const { connectPatiently } = await import("../proxy/connections.ts");
+  connectPatiently(context.environment);
+  // Whatever an SDK says by this way is not the command's result.
+  globalThis.console = new Console(process.stderr);
   const screen = new SignInScreen(output);
   const someoneIsThere = process.stdin.isTTY === true && process.stderr.isTTY === true;
   const interactive = options.login && !output.json && someoneIsThere;
@@ -120,12 +115,13 @@ export async function withClient<Result>(
   screen.watch(tokens);
   tokens.on("token_issued", () => screen.close());
   const request = { signal, timeout: NO_TIMEOUT_MS };
+  const attempt = { transports, newClient, tokens, server, account: options.account, request };
+  const waiting = new Waiting({ output, tokens, server, signal });
   let client: SdkClient | undefined;
   try {
-    const connecting = connect({ transports, newClient, tokens, server, account: options.account, request });
-    // Not every SDK lets go of its connecting at once.
-    client = await waitFor(connecting, signal);
-    return await work({ client, server, request });
+    const what = `Connecting to ${new URL(server).host}`;
+    client = await waiting.until(what, (givenUp) => connect(attempt, givenUp), CONNECTING_LIMIT_MS);
+    return await work({ client, server, request, answer: (awaited, ask) => waiting.until(awaited, ask) });
   } catch (error) {
     throw inOurWords(error, server);
   } finally {

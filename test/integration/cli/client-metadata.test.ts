@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startScriptedServer } from "../../servers/scripted-server.ts";
 import { closing } from "../flow/support/harness.ts";
-import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
+import { jsonOf, newHome, runCli, startCli } from "./support/run-cli.ts";
 
 const url = "https://app.example.com/client.json";
 const make = ["client-metadata", "--url", url, "--name", "My App"];
@@ -83,6 +83,29 @@ describe("client-metadata lint", () => {
     expect((await runCli(["client-metadata", "lint", file], home)).exitCode).toBe(0);
     const moved = await runCli(["client-metadata", "lint", file, "--url", "https://app.example.com/other.json"], home);
     expect(moved).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("must be the document's own URL") });
+  });
+
+  it("says that a file names no client id, and not what is wrong with none", async () => {
+    const home = await newHome();
+    const made = JSON.parse((await runCli(make, home)).stdout) as Record<string, unknown>;
+    const stdin = JSON.stringify({ ...made, client_id: undefined });
+    const { stdout, exitCode } = await runCli(["client-metadata", "lint", "-"], { ...home, stdin });
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^error {2}client_id {2}is missing: .*$\n$/m);
+  });
+
+  it("exit code 6 where the address cannot be reached, and 130 at Ctrl-C while it does not answer", async () => {
+    const home = await newHome();
+    const gone = await startScriptedServer();
+    await gone.close();
+    expect((await runCli(["client-metadata", "lint", `${gone.url}/client.json`], home)).exitCode).toBe(6);
+    const silent = closing(await startScriptedServer({ "*": (request, { hang }) => hang(request) }));
+    const run = startCli(["client-metadata", "lint", `${silent.url}/client.json`, "--json"], home);
+    await expect.poll(() => silent.log.requests.length, { interval: 10 }).toBe(1);
+    run.process.kill("SIGINT");
+    const ended = await run.ended;
+    expect(ended.exitCode).toBe(130);
+    expect(jsonOf(ended)).toEqual({ error: { code: "aborted", message: "Interrupted." } });
   });
 
   it("checks a document where it is served, and how", async () => {

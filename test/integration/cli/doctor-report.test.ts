@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { RunningScriptedAuthorizationServer } from "../../servers/scripted-authorization-server.ts";
 import { requires } from "../../support/requires.ts";
 import { startScripted } from "../flow/support/harness.ts";
-import { newHome, runCli, startCli } from "./support/run-cli.ts";
+import { jsonOf, newHome, runCli, startCli } from "./support/run-cli.ts";
 import { openTerminal } from "./support/terminal.ts";
 
 const canaries = {
@@ -111,15 +111,16 @@ it("writes the report for its owner alone, and replaces nothing unless told to",
   expect(await readFile(mine, "utf8")).toBe("mine");
 });
 
-it("says so where the report cannot be written", async () => {
-  const { mcpUrl } = await startScripted();
+it("says so where the report cannot be written, before anything is asked", async () => {
+  const { mcpUrl, log } = await startScripted();
   const home = await newHome();
   const result = await runCli(
     ["doctor", mcpUrl.href, "--report", join(home.folder, "no", "report.json"), "--json"],
     home,
   );
   expect(result.exitCode).toBe(1);
-  expect(result.stdout).toContain("ENOENT");
+  expect(jsonOf(result).error).toMatchObject({ message: expect.stringContaining("ENOENT") });
+  expect(log.requests).toHaveLength(0);
 });
 
 it("shows nothing of a server that a terminal would obey, and keeps to its columns without one", async () => {

@@ -1,6 +1,6 @@
 // Sessions in the files of other programs, in exactly their formats: mcp-remote 0.1 and 0.15, gemini-cli.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { requires } from "../../support/requires.ts";
@@ -185,6 +185,27 @@ describe("a session of gemini-cli", () => {
     expect(stdout).toContain("encrypted by gemini-cli");
     expect(stderr).toContain("Nothing was taken over.");
   });
+});
+
+it("names what cannot be read or is none, and takes over the rest", async () => {
+  const stage = await setUp();
+  const { files } = await leaveMcpRemote(stage, { tokens: { issuer: stage.session.issuer } });
+  const [folder, hash] = [dirname(files[0] ?? ""), "0".repeat(32)];
+  await symlink("nowhere", join(folder, `${hash}_tokens.json`));
+  await symlink(`${"1".repeat(32)}_tokens.json`, join(folder, `${"1".repeat(32)}_tokens.json`));
+  const entry = { ...geminiEntry(stage), mcpServerUrl: "not a url" };
+  await write(join(stage.home.folder, ".gemini/mcp-oauth-tokens.json"), [entry]);
+  const result = await run(stage, "--yes", "--json");
+  expect(result, result.stderr).toMatchObject({ exitCode: 0 });
+  const { found, imported } = jsonOf<{ found: Record<string, unknown>[]; imported: unknown[] }>(result);
+  const problems = found.flatMap(({ label, problem }) => (problem === undefined ? [] : [[label, problem]]));
+  expect(Object.fromEntries(problems)).toEqual({
+    [hash]: "its file has no token",
+    ["1".repeat(32)]: "its files cannot be read (ELOOP)",
+    fixture: 'the address of its server is not a URL: "not a url"',
+  });
+  expect(imported).toEqual([expect.objectContaining({ server: stage.url, expiresAt: expect.any(Number) })]);
+  expect(found.every(({ expiresAt = 0 }) => Number.isInteger(expiresAt))).toBe(true);
 });
 
 it("takes nothing over without being told to, where nobody can be asked", async () => {

@@ -35,7 +35,7 @@ describe.runIf(requires("terminal"))("in a terminal of 80 x 24", () => {
     const first = await openTerminal(["login", mcp.url.href], { env });
     await first.shows("Waiting for you to sign in there");
     const second = await openTerminal(["login", mcp.url.href], { env });
-    await second.shows("another sign-in to this server may be waiting elsewhere on this machine");
+    await second.shows("or for another sign-in to this server to end");
     await first.press("C-c");
     await second.shows("Waiting for you to sign in there");
   });

@@ -40,11 +40,14 @@ describe("with a browser", () => {
     expect(await sessionsOf(desktop)).toMatchObject([{ server: mcp.url.href, account: "default", state: "signed_in" }]);
   });
 
-  it("prints nothing but the session with --json", async () => {
+  it("prints nothing but the session to stdout with --json, and still says where the sign-in goes", async () => {
     const { as, mcp } = await startPair();
     const args = ["login", mcp.url.href, "--json", "--account", "work", "--client-name", "Acme Agent"];
-    const result = await runCli(args, await newDesktop());
-    expect(result).toMatchObject({ exitCode: 0, stderr: "" });
+    const desktop = await newDesktop();
+    const result = await runCli(args, desktop);
+    expect(result.exitCode).toBe(0);
+    expect(result.stderr).toMatch(new RegExp(`^  through +${new URL(as.issuer).host}$`, "m"));
+    expect(result.stderr.split("\n")).toContain(desktop.browser.visited[0]);
     expect(jsonOf(result)).toEqual({
       needsSignIn: true,
       session: expect.objectContaining({
@@ -110,6 +113,39 @@ describe("with a browser", () => {
     expect((await runCli(["login", `${gone.url}/mcp`], desktop)).exitCode).toBe(6);
   });
 
+  it("waits no longer than it may for a server that never answers", async () => {
+    const silent = closing(await startScriptedServer({ "*": (request, { hang }) => hang(request) }));
+    const args = ["login", `${silent.url}/mcp`, "--timeout", "1"];
+    for (const more of [[], ["--client-id", "app"]]) {
+      const { stderr, exitCode } = await runCli([...args, ...more], await newHome());
+      expect(exitCode, stderr).toBe(6);
+      expect(stderr).toContain("could not begin within 1 s: a server did not answer");
+    }
+  });
+
+  it("signs in where the session of another server cannot be read", async () => {
+    const [{ mcpUrl: damaged }, { mcp }] = [await startScripted(), await startPair()];
+    const desktop = await newDesktop();
+    await signIn(
+      { ...desktop, env: { ...desktop.env, MCP_OAUTH_CLIENT_KEY: Buffer.alloc(32, 7).toString("base64") } },
+      damaged,
+    );
+    expect(await runCli(["status"], desktop)).toMatchObject({ exitCode: 7, stdout: "" });
+    const { stdout, stderr, exitCode } = await runCli(["login", mcp.url.href], desktop);
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout).toContain(`Signed in to ${mcp.url.href}`);
+    expect((await runCli(["token", mcp.url.href], desktop)).exitCode).toBe(0);
+  });
+
+  it("takes no empty text for a client id or name", async () => {
+    const home = await newHome();
+    for (const option of ["--client-id", "--client-name"]) {
+      const { stderr, exitCode } = await runCli(["login", "https://mcp.example.com/mcp", option, ""], home);
+      expect(exitCode, stderr).toBe(2);
+      expect(stderr).toContain("It must not be empty.");
+    }
+  });
+
   it("exit code 5 when the server's metadata is wrong, with the way to find out why", async () => {
     const server = await startScripted({ metadata: { issuer: "https://elsewhere.example.com" } });
     const { stderr, exitCode } = await runCli(["login", server.mcpUrl.href], await newDesktop());
@@ -139,9 +175,30 @@ describe("with a browser", () => {
     });
     expect(desktop.browser.visited).toEqual([]);
   });
+
+  it.each([
+    ["a page", 200, "<html>Welcome</html>", "text/html"],
+    ["broken JSON", 200, '{"jsonrpc":"2.0"', "application/json"],
+    ["JSON of something else", 200, '{"status":"ok"}', "application/json"],
+    ["an error page", 400, "Bad request", "text/plain"],
+  ])("does not take %s for a server that needs no sign-in: exit code 5", async (_what, status, body, type) => {
+    const page = closing(
+      await startScriptedServer({ "/mcp": (_request, { text }) => text(body, status, { "content-type": type }) }),
+    );
+    const result = await runCli(["login", `${page.url}/mcp`], await newHome());
+    expect(result).toMatchObject({ exitCode: 5, stdout: "" });
+    expect(result.stderr).toContain(`Find out why: mcp-oauth doctor ${page.url}/mcp`);
+  });
 });
 
 describe("without a browser", () => {
+  it("exit code 5 where the server has no sign-in on another device, with what it has", async () => {
+    const { mcpUrl } = await startScripted();
+    const { stderr, exitCode } = await runCli(["login", mcpUrl.href, "--device"], await newHome());
+    expect(exitCode).toBe(5);
+    expect(stderr).toContain("Sign in with a browser, or with --paste.");
+  });
+
   it("says why, and takes a code on another device where the server has that: oidc-provider", async () => {
     const { mcp } = await startPair({ features: { deviceFlow: true } });
     const home = await newHome();

@@ -41,6 +41,40 @@ it("says when the tokens stay good, and why: exit code 0 where the server has no
   }
 });
 
+it("ends with --all --account that account's sessions alone, on all servers", async () => {
+  const [one, other] = [await startScripted(), await startScripted()];
+  const home = await newHome();
+  for (const { mcpUrl } of [one, other]) for (const account of ["default", "work"]) await signIn(home, mcpUrl, account);
+  const ended = await runCli(["logout", one.mcpUrl.href, "--all", "--account", "work", "--json"], home);
+  expect(jsonOf(ended).results).toMatchObject([{ server: one.mcpUrl.href, account: "work" }]);
+  const rest = await runCli(["logout", "--all", "--account", "work", "--json"], home);
+  expect(jsonOf(rest).results).toMatchObject([{ server: other.mcpUrl.href, account: "work" }]);
+  const { sessions } = jsonOf<{ sessions: { account: string }[] }>(await runCli(["status", "--json"], home));
+  expect(sessions.map(({ account }) => account)).toEqual(["default", "default"]);
+});
+
+it("says that it has removed what it could not read, and that its tokens stay good: exit code 7", async () => {
+  const { mcpUrl, log } = await startScripted();
+  const home = await newHome();
+  await signIn(home, mcpUrl);
+  const env = { ...home.env, MCP_OAUTH_CLIENT_KEY: Buffer.alloc(32, 7).toString("base64") };
+  const { stdout, exitCode } = await runCli(["logout", mcpUrl.href], { env });
+  expect(exitCode).toBe(7);
+  expect(stdout).toContain(`Removed a session that could not be read: ${mcpUrl.href}\n`);
+  expect(stdout).toContain("its tokens could not be revoked: they stay good until they expire.");
+  expect(log.count("POST", "/revoke")).toBe(0);
+  expect((await runCli(["status", mcpUrl.href], home)).exitCode).toBe(3);
+});
+
+it("tells of the session on the same address with another slash", async () => {
+  const { mcpUrl } = await startScripted();
+  const home = await newHome();
+  await signIn(home, `${mcpUrl.href}/`);
+  const { stdout, stderr, exitCode } = await runCli(["logout", mcpUrl.href], home);
+  expect({ stdout, exitCode }).toEqual({ stdout: `You were not signed in to ${mcpUrl.href}.\n`, exitCode: 0 });
+  expect(stderr).toContain(`You are signed in to ${mcpUrl.href}/; did you mean that?`);
+});
+
 it("ends the session of one account, all of a server, or all there are, and removes clients", async () => {
   const { as, mcp } = await startPair();
   const other = await startScripted();

@@ -1,6 +1,7 @@
 // The program as a whole: help, what it does not understand, exit codes, colours.
 
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -121,4 +122,27 @@ it("ends quietly when nobody reads its output to the end", async () => {
   const script = `"${process.execPath}" "${cliPath}" --help 2>&1 >&3 | cat >&2; exit 0`;
   const { stderr } = await promisify(execFile)("sh", ["-c", `{ ${script} ; } 3>&1 | true`], { env });
   expect(stderr).toBe("");
+});
+
+/** A device on which nothing can be written. */
+const FULL = "/dev/full";
+
+describe.runIf(existsSync(FULL))("where nothing can be written", () => {
+  const url = "https://mcp.example.com";
+
+  it("says so in one line when that is its result", async () => {
+    const { env } = await newHome();
+    const script = `"${process.execPath}" "${cliPath}" --help >${FULL}`;
+    const failed = promisify(execFile)("sh", ["-c", script], { env });
+    await expect(failed).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Error: The output could not be written: .*ENOSPC.*\n$/),
+    });
+  });
+
+  it("keeps its exit code when those are remarks", async () => {
+    const { env } = await newHome();
+    const script = `"${process.execPath}" "${cliPath}" token ${url} 2>${FULL}`;
+    await expect(promisify(execFile)("sh", ["-c", script], { env })).rejects.toMatchObject({ code: 3, stdout: "" });
+  });
 });

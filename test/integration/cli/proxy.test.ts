@@ -15,7 +15,7 @@ import { closing } from "../flow/support/harness.ts";
 import { type Pair, startPair } from "../flow/support/real-servers.ts";
 import { type HostKind, type ProxyHost, startProxyHost } from "./support/proxy-host.ts";
 import { initialize, messagesOf, startRawHost } from "./support/raw-host.ts";
-import { type CliEnvironment, cliPath, newHome, startCli } from "./support/run-cli.ts";
+import { type CliEnvironment, cliPath, jsonOf, newHome, runCli } from "./support/run-cli.ts";
 
 const modern = "SDK v2 on the 2026-07-28 wire";
 /** Every kind of host and every kind of server, though not each with each. */
@@ -212,11 +212,34 @@ describe("as a process", () => {
     expect((await run.ended).exitCode).toBe(0);
   });
 
-  it("refuses a URL that is none", async () => {
+  it("goes on when the host has closed its stderr", async () => {
     const { env } = await newHome();
-    const { exitCode, stdout, stderr } = await startCli(["proxy", "nonsense"], { env }).ended;
+    const run = startRawHost(["http://127.0.0.1:1/mcp"], env);
+    // The host hears of a server that is not there, and so would whoever reads the remarks.
+    for (const id of [1, 2, 3]) {
+      run.process.stderr?.destroy();
+      run.say(initialize(id));
+      expect(await run.hears(id)).toMatchObject({ error: { message: expect.stringContaining("127.0.0.1:1") } });
+    }
+    run.process.stdin?.end();
+    expect((await run.ended).exitCode).toBe(0);
+  });
+
+  it.each([
+    { args: ["nonsense"], says: "is not the URL of an MCP server" },
+    { args: ["nonsense", "--json"], says: "is not the URL of an MCP server" },
+    { args: ["--nonsense", "--json"], says: "unknown option" },
+  ])("refuses $args, with nothing on stdout", async ({ args, says }) => {
+    const { env } = await newHome();
+    const { exitCode, stdout, stderr } = await runCli(["proxy", ...args], { env });
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-    expect(stderr).toContain("is not the URL of an MCP server");
+    expect(stderr).toContain(says);
+  });
+
+  it("refuses as JSON where its configuration was to be JSON", async () => {
+    const { env } = await newHome();
+    const refused = jsonOf(await runCli(["proxy", "nonsense", "--print-config", "--json"], { env }));
+    expect(refused).toMatchObject({ error: { code: "invalid_argument" } });
   });
 });
 

@@ -1,5 +1,6 @@
 // Access tokens for scripts.
 import { describe, expect, it } from "vitest";
+import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { requires } from "../../support/requires.ts";
 import { startScripted } from "../flow/support/harness.ts";
 import { startPair } from "../flow/support/real-servers.ts";
@@ -45,25 +46,48 @@ it("never asks anybody to sign in: exit code 3 and the command to type, without 
   expect(mcp.log.requests).toEqual([]);
 });
 
+/** Half an hour ago: of an hour that a token lives, half is left. */
+const halfAnHourAgo = (): Clock => ({ ...systemClock, now: () => Date.now() - 30 * 60_000 });
+
 it("refreshes the token that does not last as long as it has to", async () => {
-  // A tenth of its life is left to clocks that differ, so after a moment it is good for less than 8 s.
-  const server = await startScripted({ accessTokenSeconds: 9 });
+  const server = await startScripted();
   const home = await newHome();
-  await signIn(home, server.mcpUrl);
-  const args = ["token", server.mcpUrl.href, "--min-ttl", "8", "--json"];
+  await signIn(home, server.mcpUrl, "default", halfAnHourAgo());
+  const args = ["token", server.mcpUrl.href, "--json", "--min-ttl"];
+  await runCli([...args, "600"], home);
+  expect(server.log.count("POST", "/token")).toBe(1);
   const asked = Date.now();
-  const { expiresAt } = jsonOf<{ expiresAt: number }>(await runCli(args, home));
-  expect(expiresAt).toBeGreaterThanOrEqual(asked + 8000);
+  const { expiresAt } = jsonOf<{ expiresAt: number }>(await runCli([...args, "2400"], home));
+  expect(expiresAt).toBeGreaterThanOrEqual(asked + 2_400_000);
   expect(server.log.count("POST", "/token")).toBe(2);
 });
 
-it("exit code 3 with the reason when the session has ended", async () => {
-  // A tenth of its life is left to clocks that differ, so after a moment it is good for less than 8 s.
-  const server = await startScripted({ accessTokenSeconds: 9 });
+it("hands out no token that does not last as long as it has to, where none does: exit code 1", async () => {
+  const server = await startScripted();
   const home = await newHome();
   await signIn(home, server.mcpUrl);
+  const args = ["token", server.mcpUrl.href, "--min-ttl", "86400"];
+  const refused = await runCli([...args, "--reveal"], home);
+  expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(refused.stderr).toContain("expires in 60 minutes, and none is to be had that is good for 86400 s.");
+  expect(jsonOf(await runCli([...args, "--json", "--reveal"], home)).error).toMatchObject({ code: "min_ttl" });
+});
+
+it("tells of the session on the same address with another slash", async () => {
+  const { mcpUrl } = await startScripted();
+  const home = await newHome();
+  await signIn(home, mcpUrl);
+  const result = await runCli(["token", `${mcpUrl.href}/`], home);
+  expect(result).toMatchObject({ exitCode: 3, stdout: "" });
+  expect(result.stderr).toContain(`You are signed in to ${mcpUrl.href}; did you mean that?`);
+});
+
+it("exit code 3 with the reason when the session has ended", async () => {
+  const server = await startScripted();
+  const home = await newHome();
+  await signIn(home, server.mcpUrl, "default", halfAnHourAgo());
   server.refreshTokens.clear();
-  const { stderr, exitCode } = await runCli(["token", server.mcpUrl.href, "--min-ttl", "8"], home);
+  const { stderr, exitCode } = await runCli(["token", server.mcpUrl.href, "--min-ttl", "2400"], home);
   expect(exitCode).toBe(3);
   expect(stderr).toContain(`Sign in: mcp-oauth login ${server.mcpUrl.href}`);
 });

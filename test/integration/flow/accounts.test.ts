@@ -112,6 +112,37 @@ it("says that there was nothing to sign out of", async () => {
   expect(host.told("signed_out")).toEqual([]);
 });
 
+it("says that it removed a session which it could not read, whose tokens may still live", async () => {
+  const server = await startScripted();
+  const store = memoryStore();
+  const host = startHost({ store });
+  await host.tokens.get(server.mcpUrl);
+  const name = `session/default/${server.mcpUrl.href}`;
+  const lock = await store.lock(name);
+  await store.set(name, "damaged", lock);
+  await lock.release();
+  const later = startHost({ store });
+  expect(await later.tokens.signOut(server.mcpUrl)).toMatchObject([
+    { revocation: "unreadable", error: { code: "store_unreadable", server: server.mcpUrl.href } },
+  ]);
+  expect(later.told("signed_out")).toHaveLength(1);
+  expect(server.log.count("POST", "/revoke")).toBe(0);
+  expect(await store.get(name)).toBeUndefined();
+});
+
+it("ends all sessions of the account that is named, and tells of one session whether or not there is one", async () => {
+  const [one, other] = [await startScripted(), await startScripted()];
+  const { tokens } = startHost();
+  for (const { mcpUrl } of [one, other]) for (const account of ["home", "work"]) await tokens.get(mcpUrl, { account });
+  const stateOf = async (url: URL, account: string) =>
+    (await tokens.status(url, { account })).map(({ server, state }) => [server, state]);
+  await tokens.signOut(one.mcpUrl, { all: true, account: "work" });
+  expect(await stateOf(one.mcpUrl, "work")).toEqual([[one.mcpUrl.href, "signed_out"]]);
+  expect(await stateOf(other.mcpUrl, "work")).toEqual([[other.mcpUrl.href, "signed_in"]]);
+  await tokens.signOut(undefined, { all: true, account: "work" });
+  expect((await tokens.status()).map(({ account }) => account)).toEqual(["home", "home"]);
+});
+
 it("removes the local copy when the authorization server is down, and says so [REV-6]", async () => {
   const server = await startScripted();
   const store = memoryStore();

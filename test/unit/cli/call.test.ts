@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { argumentsOf, namedArguments } from "../../../src/cli/call-arguments.ts";
 import { firstSentence, inertLines } from "../../../src/cli/readable-text.ts";
@@ -11,11 +10,11 @@ describe("arguments", () => {
     ['{"a":1}', { a: 1 }],
     ["-", { from: "stdin" }],
   ])("come from %j", async (json, expected) => {
-    expect(await argumentsOf(json, Readable.from(['{"from":', '"stdin"}']))).toEqual(expected);
+    expect(await argumentsOf(json, async () => '{"from":"stdin"}')).toEqual(expected);
   });
 
   it.each(["[1]", "text", "", "null"])("are not %j", async (json) => {
-    await expect(argumentsOf(json, Readable.from([]))).rejects.toMatchObject({ exitCode: 2 });
+    await expect(argumentsOf(json, async () => "")).rejects.toMatchObject({ exitCode: 2 });
   });
 
   const inputSchema = {

@@ -100,6 +100,35 @@ describe("explain", () => {
     expect(late.message).toBe("Nobody came; --timeout SECONDS gives more time.");
   });
 
+  it.each([
+    ['Sign in with a browser, or with flow "paste".', "Sign in with a browser, or with --paste."],
+    ["Register one and pass it in the option clients.", "Register one and name it with --client-id."],
+    [
+      'Try another with the option redirect (for example { host: "localhost" } or a fixed port), or ask.',
+      "Try another with --redirect-host or --redirect-port, or ask.",
+    ],
+    [
+      "Set KEY, or hand in an encryptedFileStore with a key of its own.",
+      "Set KEY, or choose another store with --store.",
+    ],
+    [
+      "If so, name another store in the option `store`, or remove it.",
+      "If so, name another store with --store, or remove it.",
+    ],
+    ["Call signIn to get one.", "Sign in to get one."],
+    ["Report it, or call signIn to start over.", "Report it, or sign in to start over."],
+    [
+      "If that is intended, accept it with the option acceptOrigin; otherwise report it to the server's operator.",
+      "The command line does not accept that; a program can, with the library's option acceptOrigin. Report it to the server's operator.",
+    ],
+    [
+      "If you know that it works: issuerProfiles: [{}].",
+      "The command line does not accept that; a program can, where you know that it is right, with the library's options: issuerProfiles: [{}].",
+    ],
+  ])("says what to type instead of what to pass: %s", (proposed, typed) => {
+    expect(explain(error("store_failed", proposed), {}).message).toBe(typed);
+  });
+
   it.each(["discovery_failed", "issuer_mismatch", "pkce_unsupported"] as const)("%s: proposes the doctor", (code) => {
     expect(explain(error(code), { server }).hint).toBe(`Find out why: mcp-oauth doctor ${server}`);
   });

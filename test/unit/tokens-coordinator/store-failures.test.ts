@@ -293,7 +293,7 @@ describe("a store that cannot be read", () => {
     expect((await failureOf(coordinator.credential(KEY))).code).toBe("store_unreadable");
     const held = vi.fn(async () => undefined);
     await coordinator.remove(KEY, held);
-    expect(held).toHaveBeenCalledExactlyOnceWith([]);
+    expect(held).toHaveBeenCalledExactlyOnceWith([], expect.objectContaining({ code: "store_unreadable" }));
     expect(await stage.store.get(NAME)).toBeUndefined();
     expect(await coordinator.credential(KEY)).toBeUndefined();
   });

@@ -1,11 +1,21 @@
 import { join } from "node:path";
 import { TokenManager } from "mcp-oauth-client";
 import { defaultStateDirectory } from "../../../../src/adapters/file-lock/state-directory.ts";
+import { type Clock, systemClock } from "../../../../src/core/clock.ts";
 import { UserAgent } from "../../../servers/user-agent.ts";
 import type { CliHome } from "./run-cli.ts";
 
-/** Signs in from within this process, which takes less time than another one, so that the home has a session. */
-export async function signIn({ folder, env }: CliHome, url: URL | string, account = "default"): Promise<void> {
+/**
+ * Signs in from within this process, which takes less time than another one, so that the home has a session.
+ *
+ * @param clock what the time is then. Default: now.
+ */
+export async function signIn(
+  { folder, env }: CliHome,
+  url: URL | string,
+  account = "default",
+  clock: Clock = systemClock,
+): Promise<void> {
   const person = new UserAgent();
   // Where the program looks by itself.
   const directory = defaultStateDirectory(env, process.platform, folder);
@@ -13,6 +23,7 @@ export async function signIn({ folder, env }: CliHome, url: URL | string, accoun
   const tokens = new TokenManager({
     clientName: "mcp-oauth",
     account,
+    clock,
     store: "encrypted-file",
     storeOptions: { encryptedFile, directory },
     // As a real launcher: returns when the browser has started, not when the person is done.
