@@ -1,7 +1,8 @@
-// What is shown of a run: results.json, the plots made from it, and the table in README.md.
+// What is shown of a run: results.json, the plots made from it, the table in README.md, and a short one in the package's.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BenchResult } from "./bench.ts";
+import { briefTable } from "./brief-table.ts";
 import { type Machine, machineLine } from "./machine.ts";
 import { coldPlot } from "./plots/cold.ts";
 import { stampedePlot } from "./plots/stampede.ts";
@@ -34,9 +35,15 @@ export async function publish(folder: string, report: Report): Promise<void> {
   const { cold, stampede } = report.results;
   if (cold !== undefined) await writeFile(join(folder, "plots/cold.svg"), coldPlot(cold.data as never));
   if (stampede !== undefined) await writeFile(join(folder, "plots/stampede.svg"), stampedePlot(stampede.data as never));
-  const path = join(folder, "README.md");
-  const readme = await readFile(path, "utf8");
-  const [before = "", rest = ""] = readme.split(BEGIN);
+  await fill(join(folder, "README.md"), page(report));
+  const lead = `Medians of ${report.rounds} rounds, measured on ${report.date}, on ${machineLine(report.machine)}.`;
+  await fill(join(folder, "../../README.md"), `${lead}\n\n${briefTable(report.results)}`);
+}
+
+/** Puts a text between the marks of a page. */
+async function fill(path: string, text: string): Promise<void> {
+  const page = await readFile(path, "utf8");
+  const [before = "", rest = ""] = page.split(BEGIN);
   const [, after = ""] = rest.split(END);
-  await writeFile(path, `${before}${BEGIN}\n\n${page(report)}\n\n${END}${after}`);
+  await writeFile(path, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`);
 }
