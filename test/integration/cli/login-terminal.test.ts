@@ -1,6 +1,7 @@
 // Signing in from the command line in a terminal of 80 x 24.
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/core/clock.ts";
 import { startBetterAuthServer } from "../../servers/better-auth-server.ts";
 import { UserAgent } from "../../servers/user-agent.ts";
 import { requires } from "../../support/requires.ts";
@@ -108,11 +109,12 @@ describe.runIf(requires("terminal"))("in a terminal of 80 x 24", () => {
 });
 
 it("ends at the second Ctrl-C when a refresh is under way, which the first lets finish", async () => {
-  const server = await startScripted({ accessTokenSeconds: 9 });
+  const server = await startScripted();
   const home = await newHome();
-  await signIn(home, server.mcpUrl);
+  // Of an hour that the token lives, half is left.
+  await signIn(home, server.mcpUrl, "default", { ...systemClock, now: () => Date.now() - 30 * 60_000 });
   server.options.token = (request, _usual, helpers) => helpers.hang(request);
-  const run = startCli(["token", server.mcpUrl.href, "--min-ttl", "8"], home);
+  const run = startCli(["token", server.mcpUrl.href, "--min-ttl", "2400"], home);
   await expect.poll(() => server.log.count("POST", "/token"), { timeout: 10_000 }).toBe(2);
   run.process.kill("SIGINT");
   await run.printed("Interrupted.");
