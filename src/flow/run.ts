@@ -2,7 +2,6 @@ import { grantFor } from "../authorization/machine-grants.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { coversScope, scopesOf, unionOfScopes } from "../core/scope.ts";
-import { quoted } from "../core/text.ts";
 import { waitFor } from "../core/wait-for.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { LookAhead } from "../discovery/look-ahead.ts";
@@ -12,6 +11,7 @@ import { meetIssuer } from "./meet-issuer.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
 import { probeForChallenge } from "./probe.ts";
 import { promptNeeded } from "./prompt-needed.ts";
+import { scopesNotGranted, tokenRejected } from "./refusals.ts";
 import type { SignInOrder } from "./sign-in.ts";
 import { type PerformSignIn, SignInDesk } from "./sign-in-desk.ts";
 
@@ -133,9 +133,9 @@ export class ServerSession {
       case "use-current":
         return session?.credential;
       case "reject":
-        throw this.#rejected(used);
+        throw tokenRejected(this.key.server, used);
       case "insufficient":
-        throw this.#insufficient(challenge.scope);
+        throw scopesNotGranted(this.key.server, challenge.scope);
       case "step-up":
         return this.#stepUp(challenge, used, signal);
       default:
@@ -309,8 +309,9 @@ export class ServerSession {
     const before = unionOfScopes(requestedBefore, used?.requestedScope);
     if (scope === undefined || scope === before) return undefined;
     // Where the host asks for less, another sign-in would ask for the same as the last one.
-    if (coversScope(before, this.#allowed(scope))) throw this.#insufficient(challenge.scope);
-    if (this.#denied?.scope === scope && this.#denied.until > clock.now()) throw this.#insufficient(challenge.scope);
+    if (coversScope(before, this.#allowed(scope))) throw scopesNotGranted(this.key.server, challenge.scope);
+    if (this.#denied?.scope === scope && this.#denied.until > clock.now())
+      throw scopesNotGranted(this.key.server, challenge.scope);
     events.emit("step_up", { ...this.key, issuer: discovery.issuer, scope });
     return this.#startSignIn(
       { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } },
@@ -375,29 +376,5 @@ export class ServerSession {
       ...(error !== undefined && { error }),
       ...(scope !== undefined && { scope }),
     });
-  }
-
-  #rejected(used: Credential | undefined): McpOAuthError {
-    const { server } = this.key;
-    if (used !== undefined && isStaticCredential(used)) {
-      const message = `${server} refuses the key that was stored for it. Store another with setToken, or sign out and sign in.`;
-      return new McpOAuthError("token_rejected", message, { server, status: 401 });
-    }
-    return new McpOAuthError(
-      "token_rejected",
-      `${server} refuses the token that ${used?.issuer ?? "its authorization server"} has just issued for it. Trying again would be a loop; ` +
-        "report it to the server's operator, or call signIn to start over.",
-      { server, status: 401, ...(used !== undefined && { issuer: used.issuer }) },
-    );
-  }
-
-  #insufficient(requiredScope: string | undefined): McpOAuthError {
-    const { server } = this.key;
-    return new McpOAuthError(
-      "insufficient_scope",
-      `${server} wants scopes that were asked for and not granted${requiredScope === undefined ? "" : ` (${quoted(requiredScope)})`}. ` +
-        "Ask for the permission at its operator, or call signIn to ask again.",
-      { server, status: 403, ...(requiredScope !== undefined && { requiredScope }) },
-    );
   }
 }
