@@ -78,7 +78,8 @@ class AuthorizedFetch {
     const signal = request.init.signal ?? undefined;
     let renewals = 0;
     let stepUps = 0;
-    let credential = await this.#session.credentialForRequest(signal);
+    // Most requests go with a token that is in memory and fresh: nothing is waited for.
+    let credential = this.#session.freshCredential(0) ?? (await this.#session.credentialForRequest(signal));
     for (;;) {
       const sending = this.#send(request, credential);
       this.#session.expectChallenge(sending, credential);
@@ -102,7 +103,8 @@ class AuthorizedFetch {
 
   async #send(request: ReplayableRequest, credential: Credential | undefined): Promise<Answer> {
     const { redirect = "follow" } = request.init;
-    let { url, init } = request;
+    let { url } = request;
+    let init: RequestInit = { ...request.init, redirect: "manual" };
     let isResource = true;
     for (let hop = 0; ; hop++) {
       // Once a redirect has led away, whoever answers there must not direct the token back to where they like.
@@ -117,7 +119,7 @@ class AuthorizedFetch {
       if (target !== undefined && isResource) this.#scope.vouch(target.href, url);
       if (target === undefined || redirect === "manual") {
         if (hop > 0) Object.defineProperty(response, "redirected", { value: true });
-        return { response: isResource ? this.#watch(response, url) : response, isResource };
+        return { response: isResource ? this.#watch(response, url, init) : response, isResource };
       }
       await response.body?.cancel();
       url = this.#follow(url, target, redirect === "error" ? 0 : MOST_REDIRECTS - hop);
@@ -125,8 +127,7 @@ class AuthorizedFetch {
     }
   }
 
-  #sendOnce(url: URL, given: RequestInit, credential: Credential | undefined): Promise<Response> {
-    const init: RequestInit = { ...given, redirect: "manual" };
+  #sendOnce(url: URL, init: RequestInit, credential: Credential | undefined): Promise<Response> {
     return credential === undefined ? this.#fetch(url.href, init) : sendAuthorized(this.#fetch, url, init, credential);
   }
 
@@ -144,9 +145,11 @@ class AuthorizedFetch {
   }
 
   /** The older SSE transport learns from its stream where to post; the token has to go there as well. */
-  #watch(response: Response, url: URL): Response {
+  #watch(response: Response, url: URL, { method = "GET" }: RequestInit): Response {
+    // Answers to messages are streams as well, which say no endpoint; to look into each of them would slow down all calls.
+    if (!response.ok || method.toUpperCase() !== "GET") return response;
     const isStream = response.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") === true;
-    if (!isStream || !response.ok) return response;
+    if (!isStream) return response;
     return watchForEndpoint(response, (endpoint) => this.#scope.vouch(endpoint, url));
   }
 
@@ -175,8 +178,9 @@ function asFetchRejects(error: unknown, signal: AbortSignal | null | undefined):
 export function authorizedFetch(options: AuthorizedFetchOptions): Fetch {
   const authorized = new AuthorizedFetch(options);
   return async (input, init) => {
-    if (!authorized.concerns(urlOf(input))) return options.fetch(input, init);
-    const request = await takeApart(input, init);
+    const url = urlOf(input);
+    if (!authorized.concerns(url)) return options.fetch(input, init);
+    const request = await takeApart(input, init, url);
     try {
       return await authorized.run(request);
     } catch (error) {

@@ -22,7 +22,10 @@ function initOf(request: Request): RequestInit {
 
 /** As `fetch` reads an init: a member that is `undefined` is not there. */
 function presentMembers(init: RequestInit): RequestInit {
-  return Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined));
+  if (!Object.values(init).includes(undefined)) return init;
+  const present: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(init)) if (value !== undefined) present[name] = value;
+  return present;
 }
 
 /** Bodies that a fetch reads without using them up, though they may change or read differently the next time. */
@@ -60,8 +63,8 @@ export function urlOf(input: string | URL | Request): URL {
 export async function takeApart(
   input: string | URL | Request,
   init: RequestInit | undefined,
+  url: URL = urlOf(input),
 ): Promise<ReplayableRequest> {
-  const url = urlOf(input);
   const given = presentMembers(init ?? {});
   if (typeof input !== "object" || !("url" in input)) return withFixedBody(url, given);
   const whole = { ...initOf(input), ...given };

@@ -11,6 +11,8 @@ export class ResourceScope {
   readonly #server: URL;
   readonly #withoutQuery: URL;
   readonly #vouched = new Set<string>();
+  /** What was found to be included, to which most requests go again; nothing is ever taken out. */
+  #includedLast: string | undefined;
 
   constructor(server: string) {
     this.#server = new URL(server);
@@ -20,9 +22,10 @@ export class ResourceScope {
 
   /** Whether a token may travel to this URL. */
   includes(target: URL): boolean {
-    if (target.origin !== this.#server.origin) return false;
-    if (target.protocol !== "https:" && !isLoopbackHost(target.hostname)) return false;
-    return this.#vouched.has(target.pathname) || isWithin(this.#withoutQuery, target);
+    if (target.href === this.#includedLast) return true;
+    const isIncluded = this.#looksIncluded(target);
+    if (isIncluded) this.#includedLast = target.href;
+    return isIncluded;
   }
 
   /** Takes in a URL that the server named; one of another origin is not taken in. */
@@ -31,5 +34,11 @@ export class ResourceScope {
     const target = new URL(reference, base);
     if (target.origin === this.#server.origin && this.#vouched.size < MOST_VOUCHED) this.#vouched.add(target.pathname);
     return target;
+  }
+
+  #looksIncluded(target: URL): boolean {
+    if (target.origin !== this.#server.origin) return false;
+    if (target.protocol !== "https:" && !isLoopbackHost(target.hostname)) return false;
+    return this.#vouched.has(target.pathname) || isWithin(this.#withoutQuery, target);
   }
 }

@@ -46,7 +46,9 @@ await build({
   absWorkingDir: here,
   entryPoints: {
     main: "main.ts",
-    ...Object.fromEntries(["get", "host", "many", "store", "world"].map((name) => [name, `programs/${name}.ts`])),
+    ...Object.fromEntries(
+      ["attach", "get", "host", "many", "store", "world"].map((name) => [name, `programs/${name}.ts`]),
+    ),
   },
   // Not the tests', by which the package's name means src/.
   tsconfigRaw: {},

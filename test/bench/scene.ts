@@ -28,19 +28,23 @@ export class Scene {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #folder: string;
   readonly #hosts = new Set<Program<HostMethods>>();
-  /** The endpoints of the two MCP servers; one authorization server stands behind both. */
+  /** The endpoints of two MCP servers that answer in JSON; one authorization server stands behind all. */
   readonly servers: readonly [string, string];
+  /** The endpoint of one that answers each message by an event stream, as the official SDKs' servers do by default. */
+  readonly streamingServer: string;
 
   private constructor(
     programs: string,
     world: Program<WorldMethods>,
-    servers: [string, string],
+    urls: readonly string[],
     folder: string,
     environment: NodeJS.ProcessEnv,
   ) {
+    const [first = "", second = "", streaming = ""] = urls;
     this.#programs = programs;
     this.#world = world;
-    this.servers = servers;
+    this.servers = [first, second];
+    this.streamingServer = streaming;
     this.#folder = folder;
     this.#environment = environment;
   }
@@ -54,9 +58,9 @@ export class Scene {
     const world = start<WorldMethods>(programs, "world");
     await world.told(({ ready }) => ready);
     await world.ask("set", settings);
-    const [first = "", second = ""] = await world.ask("urls");
+    const urls = await world.ask("urls");
     const folder = await mkdtemp(join(tmpdir(), "bench-"));
-    return new Scene(programs, world, [first, second], folder, environment);
+    return new Scene(programs, world, urls, folder, environment);
   }
 
   /** Changes how the servers behave from now on. */

@@ -23,12 +23,6 @@ export interface Calls extends Span {
   readonly failures: Readonly<Record<string, number>>;
 }
 
-export interface Batch {
-  readonly ms: number;
-  /** Of this process, all threads. */
-  readonly cpuMs: number;
-}
-
 const now = (): number => performance.timeOrigin + performance.now();
 const settings = JSON.parse(process.argv[2] ?? "") as HostSettings;
 const { create } = await peers[settings.peer].load();
@@ -73,15 +67,6 @@ const methods = {
     };
     await Promise.all(Array.from({ length: count }, (_, id) => settle(id)));
     return { startedAt, endedAt: now(), answered, failures };
-  },
-
-  /** Makes so many calls, one after the other. */
-  async batch(count: number): Promise<Batch> {
-    const cpu = process.cpuUsage();
-    const startedAt = performance.now();
-    for (let id = 0; id < count; id += 1) await call(id);
-    const { user, system } = process.cpuUsage(cpu);
-    return { ms: performance.now() - startedAt, cpuMs: (user + system) / 1000 };
   },
 
   async leave(): Promise<void> {

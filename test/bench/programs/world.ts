@@ -47,14 +47,14 @@ let noted: Noted[] = [];
 let visits: Promise<unknown>[] = [];
 
 const as = await startAuthorizationServer();
-const startMcp = (): Promise<RunningProtectedMcpServer> =>
+const startMcp = (answers: "JSON" | "event streams"): Promise<RunningProtectedMcpServer> =>
   startProtectedMcpServer({
     sdk: "v1",
-    jsonResponse: true,
+    jsonResponse: answers === "JSON",
     verifyAccessToken: as.verifyAccessToken,
     authorizationServers: [as.issuer],
   });
-const servers = [await startMcp(), await startMcp()];
+const servers = [await startMcp("JSON"), await startMcp("JSON"), await startMcp("event streams")];
 
 /** Writes down when a request came and was answered, and holds it up on its way in. */
 function watch(name: string, running: Running): void {
