@@ -1,9 +1,28 @@
-import { constants, renameSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { randomToken } from "../../core/entropy.ts";
 import { McpOAuthError } from "../../core/errors.ts";
 import { unusableFolder } from "../file-lock/unusable-folder.ts";
+
+/*
+ * Records are small and local: the system answers for them in some 20 microseconds. A way through the thread pool takes up to
+ * 4 ms when the process is busy, as hosts are that load their modules, and a session is read and written in 20 steps. So
+ * only what really waits for a disk goes there.
+ */
+const synced = promisify(fsync);
 
 const OTHERS = 0o077;
 
@@ -12,11 +31,11 @@ const OTHERS = 0o077;
  *
  * @throws `store_unavailable`
  */
-export async function openPrivateFolder(path: string): Promise<void> {
+export function openPrivateFolder(path: string): void {
   let problem: string | undefined;
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    problem = exposure(await stat(path), "700", path);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    problem = exposure(statSync(path), "700", path);
   } catch (error) {
     throw unusableFolder(path, error);
   }
@@ -41,15 +60,15 @@ export class ExposedFile extends Error {}
  *
  * @throws {@link ExposedFile}, or the file system's own error.
  */
-export async function readPrivateFile(path: string): Promise<Buffer> {
-  // A link would let whoever can write here show us any file.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+export function readPrivateFile(path: string): Buffer {
+  // A link would let whoever can write here show us any file, and a pipe would let us wait for ever.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   try {
-    const problem = exposure(await file.stat(), "600", path);
+    const problem = exposure(fstatSync(file), "600", path);
     if (problem !== undefined) throw new ExposedFile(`The file ${path} ${problem}`);
-    return await file.readFile();
+    return readFileSync(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
@@ -66,19 +85,25 @@ export async function writeDurably(
   mayCommit: () => void = () => {},
 ): Promise<void> {
   try {
-    const file = await open(temporary, "wx", 0o600);
+    const file = openSync(temporary, "wx", 0o600);
     try {
-      await file.writeFile(content);
-      await file.sync();
+      writeFileSync(file, content);
+      await synced(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
     await commit(temporary, path, mayCommit);
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    removeIfThere(temporary);
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {}
 }
 
 async function commit(temporary: string, path: string, mayCommit: () => void): Promise<void> {
@@ -99,29 +124,29 @@ async function commit(temporary: string, path: string, mayCommit: () => void): P
 
 /** Makes what was renamed, made or removed in a folder survive a power failure. */
 export async function syncFolder(path: string): Promise<void> {
-  let folder: FileHandle;
+  let folder: number;
   try {
-    folder = await open(path, "r");
+    folder = openSync(path, "r");
   } catch (error) {
     // Windows cannot open folders, and needs no such thing.
     if (process.platform === "win32") return;
     throw error;
   }
   try {
-    await folder.sync();
+    await synced(folder);
   } catch (error) {
     // Some file systems (of networks, in user space) cannot.
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (!["EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EBADF"].includes(code)) throw error;
   } finally {
-    await folder.close();
+    closeSync(folder);
   }
 }
 
 /** Moves a file out of the way, under a name that was never used. @returns the new name. */
-export async function setAside(folder: string, name: string, now: number): Promise<string> {
+export function setAside(folder: string, name: string, now: number): string {
   const time = new Date(now).toISOString().replaceAll(":", "-");
   const aside = `${name}.damaged-${time}-${randomToken(6)}`;
-  await rename(join(folder, name), join(folder, aside));
+  renameSync(join(folder, name), join(folder, aside));
   return aside;
 }

@@ -14,7 +14,7 @@ const KEPT_KEYS = 4;
 /** What both kinds of ring need to know of the records. */
 export interface RingContext {
   /** Whether there are records already: then a key that is missing was lost, and a new one would be of no use. */
-  hasRecords(): Promise<boolean>;
+  hasRecords(): boolean;
 }
 
 /** Keys in the operating system's keychain, as one of its records. */
@@ -48,14 +48,14 @@ export function keychainRing(keychain: TokenStore, directory: string, context: R
 export function fileRing(path: string, context: RingContext): KeyRing {
   const read = async (): Promise<readonly Uint8Array[] | undefined> => {
     try {
-      return parseRing((await readPrivateFile(path)).toString("latin1"), `the file ${path}`);
+      return parseRing(readPrivateFile(path).toString("latin1"), `the file ${path}`);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw unreadableKeyFile(path, error);
     }
   };
   const make = async (): Promise<readonly Uint8Array[]> => {
-    const ring = await firstRing(context, `no key file ${path}`);
+    const ring = firstRing(context, `no key file ${path}`);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await writeFile(path, writeRing(ring), { flag: "wx", mode: 0o600 });
@@ -75,8 +75,8 @@ export function fileRing(path: string, context: RingContext): KeyRing {
   };
 }
 
-async function firstRing(context: RingContext, missing: string): Promise<readonly Uint8Array[]> {
-  if (!(await context.hasRecords())) return [newKey()];
+function firstRing(context: RingContext, missing: string): readonly Uint8Array[] {
+  if (!context.hasRecords()) return [newKey()];
   throw new McpOAuthError(
     "store_unreadable",
     `There are encrypted credentials, but ${missing}. Restore the key; if it is lost for good, remove the encrypted files and sign in again.`,

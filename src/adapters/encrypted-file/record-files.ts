@@ -1,4 +1,4 @@
-import { readdir, unlink } from "node:fs/promises";
+import { readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { randomToken } from "../../core/entropy.ts";
 import { isMissing } from "../file-lock/generations.ts";
@@ -30,9 +30,9 @@ export function temporaryFileName(id: string, fence: number): string {
 }
 
 /** All files of one record, or of all. */
-export async function listRecordFiles(folder: string, id?: string): Promise<RecordFile[]> {
+export function listRecordFiles(folder: string, id?: string): RecordFile[] {
   const files: RecordFile[] = [];
-  for (const name of await readdir(folder)) {
+  for (const name of readdirSync(folder)) {
     if (id !== undefined && !name.startsWith(id)) continue;
     const [, foundId, fence, ending] = FILE_NAME.exec(name) ?? [];
     if (foundId === undefined || ending === undefined) continue;
@@ -54,10 +54,12 @@ export function newest(files: readonly RecordFile[]): RecordFile | undefined {
 }
 
 /** Removes files; those that are gone already are fine. */
-export async function removeFiles(folder: string, files: readonly RecordFile[]): Promise<void> {
+export function removeFiles(folder: string, files: readonly RecordFile[]): void {
   for (const { name } of files) {
-    await unlink(join(folder, name)).catch((error: unknown) => {
+    try {
+      unlinkSync(join(folder, name));
+    } catch (error) {
       if (!isMissing(error)) throw error;
-    });
+    }
   }
 }

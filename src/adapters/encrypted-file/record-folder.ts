@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { McpOAuthError } from "../../core/errors.ts";
@@ -46,24 +46,24 @@ export class RecordFolder {
   }
 
   /** @throws `store_unavailable` when the folder cannot be made, or is not private. */
-  open(): Promise<void> {
-    return openPrivateFolder(this.#path);
+  open(): void {
+    openPrivateFolder(this.#path);
   }
 
   /** Whether there is any record at all. */
-  async hasRecords(): Promise<boolean> {
-    return (await listRecordFiles(this.#path)).some(({ kind }) => kind === "record");
+  hasRecords(): boolean {
+    return listRecordFiles(this.#path).some(({ kind }) => kind === "record");
   }
 
   /** The highest fence that the files of a record bear; 0 when there are none. */
-  async highestFence(id: string): Promise<number> {
-    const files = await listRecordFiles(this.#path, id);
+  highestFence(id: string): number {
+    const files = listRecordFiles(this.#path, id);
     return Math.max(0, ...files.filter(({ kind }) => kind !== "temporary").map(({ fence }) => fence));
   }
 
   /** The hashes of all records, and of some that were deleted. */
-  async ids(): Promise<string[]> {
-    return [...new Set((await listRecordFiles(this.#path)).map(({ id }) => id))];
+  ids(): string[] {
+    return [...new Set(listRecordFiles(this.#path).map(({ id }) => id))];
   }
 
   /**
@@ -73,7 +73,7 @@ export class RecordFolder {
    */
   async read(id: string): Promise<FoundRecord | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const file = newest(await listRecordFiles(this.#path, id));
+      const file = newest(listRecordFiles(this.#path, id));
       if (file === undefined || file.kind === "deleted") return undefined;
       try {
         return await this.#decrypt(file);
@@ -90,39 +90,39 @@ export class RecordFolder {
    */
   async write(id: string, record: FoundRecord, mayWrite: () => void): Promise<void> {
     const { key, value, fence } = record;
-    const before = await listRecordFiles(this.#path, id);
+    const before = listRecordFiles(this.#path, id);
     const damaged = await this.#undecryptable(before);
     // One of our own fence would be overwritten.
-    await this.#setAside(damaged.filter((file) => file.fence === fence));
+    this.#setAside(damaged.filter((file) => file.fence === fence));
     const sealed = seal(JSON.stringify({ key, value }), await this.#keys.current(), { id, fence });
     const path = join(this.#path, recordFileName(id, fence, "record"));
     await writeDurably(path, sealed, join(this.#path, temporaryFileName(id, fence)), mayWrite);
     await tidy(async () => {
-      await this.#setAside(damaged.filter((file) => file.fence !== fence));
+      this.#setAside(damaged.filter((file) => file.fence !== fence));
       const isWritten = (file: RecordFile): boolean => file.kind === "record" && file.fence === fence;
       const obsolete = before.filter((file) => !damaged.includes(file) && !isWritten(file));
       // A mark of our own fence counts more than the record does, until it is gone.
-      await removeFiles(this.#path, obsolete);
+      removeFiles(this.#path, obsolete);
       if (obsolete.some((file) => file.kind === "deleted" && file.fence === fence)) await syncFolder(this.#path);
     });
   }
 
   /** Removes a record in all its versions, readable or not. */
   async remove(id: string, fence: number, mayWrite: () => void): Promise<void> {
-    const before = await listRecordFiles(this.#path, id);
+    const before = listRecordFiles(this.#path, id);
     if (before.length === 0) return;
     mayWrite();
-    await writeFile(join(this.#path, recordFileName(id, fence, "deleted")), "", { mode: 0o600 });
+    writeFileSync(join(this.#path, recordFileName(id, fence, "deleted")), "", { mode: 0o600 });
     await syncFolder(this.#path);
     const isMark = (file: RecordFile): boolean => file.kind === "deleted" && file.fence === fence;
-    await removeFiles(
+    removeFiles(
       this.#path,
       before.filter((file) => !isMark(file)),
     );
   }
 
   async #decrypt({ name, id, fence }: RecordFile): Promise<FoundRecord> {
-    const sealed = takeApart(await readPrivateFile(join(this.#path, name)));
+    const sealed = takeApart(readPrivateFile(join(this.#path, name)));
     const dataKey = await this.#keys.find(sealed.header);
     if (dataKey === undefined) throw new NotARecord("encrypted with another key");
     const { key, value } = parseJsonObject(unseal(sealed, dataKey, { id, fence })) ?? {};
@@ -144,8 +144,8 @@ export class RecordFolder {
     return found;
   }
 
-  async #setAside(files: readonly RecordFile[]): Promise<void> {
-    for (const { name } of files) await setAside(this.#path, name, this.#clock.now());
+  #setAside(files: readonly RecordFile[]): void {
+    for (const { name } of files) setAside(this.#path, name, this.#clock.now());
   }
 
   #unreadable(file: RecordFile, error: unknown): McpOAuthError {

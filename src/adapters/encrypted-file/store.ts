@@ -67,7 +67,7 @@ export class FileStore implements EncryptedFileStore {
     const environment = parts.environment ?? process.env;
     const clock = parts.clock ?? systemClock;
     this.#directory = resolve(options.directory ?? join(defaultStateDirectory(environment), "tokens"));
-    const hasRecords = (): Promise<boolean> => this.#records.hasRecords();
+    const hasRecords = (): boolean => this.#records.hasRecords();
     this.#keys = new KeyChoice(options, { directory: this.#directory, environment, hasRecords });
     this.#records = new RecordFolder({ path: join(this.#directory, "records"), keys: this.#keys, clock });
     this.#locks = new FileLocks({ ...parts.locks, clock, directory: join(this.#directory, "locks") });
@@ -97,7 +97,7 @@ export class FileStore implements EncryptedFileStore {
   async keys(): Promise<string[]> {
     await this.#opened();
     const keys: string[] = [];
-    for (const id of await this.#records.ids()) {
+    for (const id of this.#records.ids()) {
       const found = await this.#records.read(id);
       if (found !== undefined) keys.push(found.key);
     }
@@ -107,7 +107,13 @@ export class FileStore implements EncryptedFileStore {
   async lock(key: string, options: LockOptions = {}): Promise<LockHandle> {
     await this.#opened();
     // The files know the fence, too, should the locks be lost or restored from a backup.
-    const floor = (): Promise<number> => this.#records.highestFence(fileNameFor(key)).catch(() => 0);
+    const floor = async (): Promise<number> => {
+      try {
+        return this.#records.highestFence(fileNameFor(key));
+      } catch {
+        return 0;
+      }
+    };
     return this.#locks.lock(key, { ...options, floor });
   }
 
@@ -130,14 +136,14 @@ export class FileStore implements EncryptedFileStore {
   }
 
   async #open(): Promise<void> {
-    await openPrivateFolder(this.#directory);
-    await this.#records.open();
+    openPrivateFolder(this.#directory);
+    this.#records.open();
     try {
       // Before anybody signs in for nothing.
       await this.#keys.current();
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.code !== "store_unavailable") throw error;
-      if (!(await this.#records.hasRecords())) throw error;
+      if (!this.#records.hasRecords()) throw error;
       const message = `There are encrypted credentials that cannot be read. ${error.message}`;
       throw new McpOAuthError("store_unreadable", message, { cause: error });
     }
@@ -154,7 +160,7 @@ export class FileStore implements EncryptedFileStore {
     mayWrite();
     try {
       await this.#opened();
-      if ((await this.#records.highestFence(id)) > lock.fence) {
+      if (this.#records.highestFence(id) > lock.fence) {
         throw failure("there is a newer version of the record. Take the lock again and re-read it before writing.");
       }
       await work(id, mayWrite);

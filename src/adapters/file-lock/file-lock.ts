@@ -1,5 +1,4 @@
-import { realpathSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdirSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Clock, delay, systemClock } from "../../core/clock.ts";
 import { randomFraction } from "../../core/entropy.ts";
@@ -53,7 +52,6 @@ const heldHere = new Set<string>();
 export class FileLocks {
   readonly #options: Required<FileLocksOptions>;
   #directory: string | undefined;
-  #opening: Promise<string> | undefined;
 
   constructor(options: FileLocksOptions) {
     this.#options = {
@@ -74,7 +72,7 @@ export class FileLocks {
     const { clock } = this.#options;
     const timeoutMs = options.timeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
     const startedAt = clock.now();
-    const folder = join(await this.#openDirectory(), fileNameFor(key));
+    const folder = join(this.#openDirectory(), fileNameFor(key));
     const endTurn = await line.take(folder, timeoutMs, options.signal, clock);
     try {
       // A clock that jumps back must not make anybody wait longer than asked for.
@@ -123,16 +121,16 @@ export class FileLocks {
     if (wait.timeoutMs > 0) remainingMs -= await this.#letOthersFirst(generations, remainingMs, signal);
     for (;;) {
       signal?.throwIfAborted();
-      const latest = await generations.latest();
+      const latest = generations.latest();
       if (this.#isFree(generations, latest, silence)) {
         const generation = Math.max(latest.generation, floor) + 1;
-        if (await generations.create(generation, currentOwner())) {
+        if (generations.create(generation, currentOwner())) {
           silences.delete(generations.folder);
           return generation;
         }
       }
       if (remainingMs <= 0) throw lockTimeout(wait.timeoutMs);
-      if (!latest.contended) await generations.announceWaiting();
+      if (!latest.contended) generations.announceWaiting();
       const pause = Math.min(pauseMs * (0.5 + randomFraction()), Math.max(remainingMs, 1));
       const before = clock.now();
       await delay(clock, pause, signal);
@@ -156,29 +154,26 @@ export class FileLocks {
    * @returns how long that took, in milliseconds.
    */
   async #letOthersFirst(generations: Generations, atMostMs: number, signal: AbortSignal | undefined): Promise<number> {
-    const latest = await generations.latest();
+    const latest = generations.latest();
     if (!latest.contended || !latest.released) return 0;
     if (latest.owner?.instance !== currentOwner().instance) return 0;
-    await generations.forgetWaiting();
+    generations.forgetWaiting();
     const pauseMs = Math.min(LONGEST_WAIT_MS * (0.5 + randomFraction()), Math.max(atMostMs, 0));
     await delay(this.#options.clock, pauseMs, signal);
     return pauseMs;
   }
 
-  /** One promise for all callers, so that they keep their order. */
-  #openDirectory(): Promise<string> {
-    this.#opening ??= this.#makeDirectory().catch((error: unknown) => {
-      this.#opening = undefined;
+  #openDirectory(): string {
+    const { directory } = this.#options;
+    if (this.#directory !== undefined) return this.#directory;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      // One line for one folder, under whatever name it is reached.
+      this.#directory = realpathSync(directory);
+      return this.#directory;
+    } catch (error) {
       throw this.#worded(error, undefined);
-    });
-    return this.#opening;
-  }
-
-  async #makeDirectory(): Promise<string> {
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
-    // One line for one folder, under whatever name it is reached.
-    this.#directory = realpathSync(this.#options.directory);
-    return this.#directory;
+    }
   }
 
   #worded(error: unknown, signal: AbortSignal | undefined): unknown {

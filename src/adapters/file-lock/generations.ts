@@ -1,5 +1,15 @@
-import { readdirSync } from "node:fs";
-import { mkdir, open, readdir, readFile, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type LockOwner, parseOwner } from "./owner.ts";
 
@@ -38,7 +48,12 @@ const NO_GENERATION: LatestGeneration = {
   contended: false,
 };
 
-/** The files of one lock. Errors are the file system's own; the caller words them. */
+/**
+ * The files of one lock. Errors are the file system's own; the caller words them.
+ *
+ * They are tiny and local, and nothing here waits for a disk: a way through the thread pool would take a hundred times as
+ * long as the system's answer.
+ */
 export class Generations {
   readonly folder: string;
 
@@ -47,20 +62,21 @@ export class Generations {
   }
 
   /** Reads the present state; makes the folder when there is none. */
-  async latest(): Promise<LatestGeneration> {
+  latest(): LatestGeneration {
     for (;;) {
-      const names = await this.#list();
+      const names = this.#list();
       const generation = highest(names);
       const contended = names.includes(WAITING_FILE);
       if (generation === 0) return { ...NO_GENERATION, contended };
       try {
         const path = this.#path(generation);
-        const [content, status] = await Promise.all([readFile(path, "utf8"), stat(path)]);
+        const content = readFileSync(path, "utf8");
+        const { mtimeMs } = statSync(path);
         return {
           generation,
           released: content.startsWith(RELEASED),
           owner: parseOwner(content.slice(1)),
-          heartbeatAt: status.mtimeMs,
+          heartbeatAt: mtimeMs,
           contended,
         };
       } catch (error) {
@@ -75,37 +91,37 @@ export class Generations {
    *
    * @returns whether that worked; `false` when somebody else was faster.
    */
-  async create(generation: number, owner: LockOwner): Promise<boolean> {
+  create(generation: number, owner: LockOwner): boolean {
     const path = this.#path(generation);
     try {
-      await writeFile(path, HELD + JSON.stringify(owner), { flag: "wx", mode: 0o600 });
+      writeFileSync(path, HELD + JSON.stringify(owner), { flag: "wx", mode: 0o600 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
       throw error;
     }
-    const names = await this.#list();
+    const names = this.#list();
     if (highest(names) > generation) {
       // We listed before an owner cleaned up and created after it: not the newest, hence not the owner.
-      await ignoreMissing(unlink(path));
+      unlinkIfThere(path);
       return false;
     }
-    await this.#clean(names, generation);
+    this.#clean(names, generation);
     return true;
   }
 
   /** Marks a generation as released. */
-  async release(generation: number): Promise<void> {
-    const file = await open(this.#path(generation), "r+");
+  release(generation: number): void {
+    const file = openSync(this.#path(generation), "r+");
     try {
-      await file.write(RELEASED, 0);
+      writeSync(file, RELEASED, 0);
     } finally {
-      await file.close();
+      closeSync(file);
     }
   }
 
   /** Shows that the owner is alive. */
-  async touch(generation: number, now: number): Promise<void> {
-    await utimes(this.#path(generation), now / 1000, now / 1000);
+  touch(generation: number, now: number): void {
+    utimesSync(this.#path(generation), now / 1000, now / 1000);
   }
 
   /**
@@ -117,30 +133,30 @@ export class Generations {
   }
 
   /** Says that somebody waits. */
-  async announceWaiting(): Promise<void> {
-    await writeFile(join(this.folder, WAITING_FILE), "", { mode: 0o600 });
+  announceWaiting(): void {
+    writeFileSync(join(this.folder, WAITING_FILE), "", { mode: 0o600 });
   }
 
   /** Takes back what {@link Generations.announceWaiting} said; those who still wait will say it again. */
-  async forgetWaiting(): Promise<void> {
-    await ignoreMissing(unlink(join(this.folder, WAITING_FILE)));
+  forgetWaiting(): void {
+    unlinkIfThere(join(this.folder, WAITING_FILE));
   }
 
-  async #list(): Promise<string[]> {
+  #list(): string[] {
     try {
-      return await readdir(this.folder);
+      return readdirSync(this.folder);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      mkdirSync(this.folder, { recursive: true, mode: 0o700 });
       return [];
     }
   }
 
-  async #clean(names: readonly string[], generation: number): Promise<void> {
+  #clean(names: readonly string[], generation: number): void {
     if (names.length <= 2 * KEPT_GENERATIONS) return;
     for (const name of names) {
       const number = parseGeneration(name);
-      if (number > 0 && number <= generation - KEPT_GENERATIONS) await ignoreMissing(unlink(join(this.folder, name)));
+      if (number > 0 && number <= generation - KEPT_GENERATIONS) unlinkIfThere(join(this.folder, name));
     }
   }
 
@@ -166,9 +182,9 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
 }
 
-async function ignoreMissing(done: Promise<void>): Promise<void> {
+function unlinkIfThere(path: string): void {
   try {
-    await done;
+    unlinkSync(path);
   } catch (error) {
     if (!isMissing(error)) throw error;
   }

@@ -18,7 +18,7 @@ export class HeldFileLock implements LockHandle {
   readonly #parts: HeldFileLockParts;
   readonly #loss = new AbortController();
   #cancelHeartbeat: CancelTimer;
-  #releasing: Promise<void> | undefined;
+  #released = false;
 
   constructor(parts: HeldFileLockParts) {
     this.#parts = parts;
@@ -44,7 +44,7 @@ export class HeldFileLock implements LockHandle {
    * @throws `store_failed` when the lock was released, or somebody else has taken it over.
    */
   assertHeld(): void {
-    if (this.#releasing !== undefined) {
+    if (this.#released) {
       throw new McpOAuthError(
         "store_failed",
         "The record was not written: its lock has been released already. Take the lock again and re-read the record before writing.",
@@ -54,15 +54,12 @@ export class HeldFileLock implements LockHandle {
     if (this.#loss.signal.aborted) throw this.#loss.signal.reason;
   }
 
-  release(): Promise<void> {
-    this.#releasing ??= this.#release();
-    return this.#releasing;
-  }
-
-  async #release(): Promise<void> {
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
     this.#cancelHeartbeat();
     try {
-      await this.#parts.generations.release(this.fence);
+      this.#parts.generations.release(this.fence);
     } catch {
       // Gone when somebody took over long ago. In any other case the next one here sees that nobody holds it, and
       // those elsewhere miss the heartbeat.
@@ -71,19 +68,19 @@ export class HeldFileLock implements LockHandle {
   }
 
   #scheduleHeartbeat(): CancelTimer {
-    return this.#parts.clock.schedule(() => void this.#beat(), this.#parts.heartbeatMs, { background: true });
+    return this.#parts.clock.schedule(() => this.#beat(), this.#parts.heartbeatMs, { background: true });
   }
 
-  async #beat(): Promise<void> {
+  #beat(): void {
     const { generations, clock } = this.#parts;
     try {
-      await generations.touch(this.fence, clock.now());
+      generations.touch(this.fence, clock.now());
       if (!generations.isNewest(this.fence)) this.#lose();
     } catch (error) {
       // Other errors may pass: the disk may be busy or full.
-      if (isMissing(error) && this.#releasing === undefined) this.#lose();
+      if (isMissing(error)) this.#lose();
     }
-    if (this.#releasing === undefined && !this.#loss.signal.aborted) this.#cancelHeartbeat = this.#scheduleHeartbeat();
+    if (!this.#loss.signal.aborted) this.#cancelHeartbeat = this.#scheduleHeartbeat();
   }
 
   #isNewest(): boolean {
