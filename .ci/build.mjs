@@ -34,10 +34,12 @@ async function bundle(entryPoints) {
   return metafile.outputs;
 }
 
-/** The files of the library. Whoever imports it waits for two of them. */
+/** The files of the library. Whoever imports it waits for two of them, and a refresh at the start for two more. */
 async function bundleLibrary() {
   const outputs = await bundle(libraryEntries());
-  await mergeChunks({ outputs, root, folder: unfinished, entry: "index.js", merged: "shared.js" });
+  const merge = { outputs, root, folder: unfinished };
+  await mergeChunks({ ...merge, entryPoint: "src/index.ts", merged: "shared.js" });
+  await mergeChunks({ ...merge, entryPoint: "src/tokens/refresh.ts", merged: "token-requests.js" });
 }
 
 async function declare() {

@@ -48,14 +48,15 @@ function namesOf(outputs, chunks) {
 }
 
 /**
- * Merges the chunks that `entry` imports, and lets all other files import from the merged one.
+ * Merges the chunks that an entry imports, and lets all other files import from the merged one.
  *
- * @param {{ outputs: Outputs, root: string, folder: string, entry: string, merged: string }} options
+ * @param {{ outputs: Outputs, root: string, folder: string, entryPoint: string, merged: string }} options `entryPoint` is a
+ * source file that is loaded by its own name or by `import()`; `outputs` tells of no merged chunk any more afterwards.
  */
-export async function mergeChunks({ outputs, root, folder, entry, merged }) {
-  const entryPath = Object.keys(outputs).find((path) => resolve(root, path) === join(folder, entry));
-  if (entryPath === undefined) throw new Error(`There is no ${entry}.`);
-  const chunks = chunksOf(outputs, entryPath);
+export async function mergeChunks({ outputs, root, folder, entryPoint, merged }) {
+  const entryPath = Object.keys(outputs).find((path) => outputs[path]?.entryPoint === entryPoint);
+  if (entryPath === undefined) throw new Error(`There is no ${entryPoint}.`);
+  const chunks = new Set([...chunksOf(outputs, entryPath)].filter((path) => path in outputs));
   const imports = Object.values(outputs).flatMap((output) => output.imports);
   const alsoLater = imports.find(({ path, kind }) => kind === "dynamic-import" && chunks.has(path));
   if (alsoLater !== undefined) throw new Error(`${alsoLater.path} is loaded both at once and later.`);
@@ -76,10 +77,10 @@ export async function mergeChunks({ outputs, root, folder, entry, merged }) {
     logLevel: "warning",
     plugins: [
       {
-        name: "what is loaded later stays where it is",
+        name: "what is loaded later, or was merged before, stays where it is",
         setup({ onResolve }) {
           onResolve({ filter: /^\./ }, ({ kind, path }) =>
-            kind === "dynamic-import" ? { path, external: true } : undefined,
+            kind === "dynamic-import" || !names.has(basename(path)) ? { path, external: true } : undefined,
           );
         },
       },
@@ -91,6 +92,7 @@ export async function mergeChunks({ outputs, root, folder, entry, merged }) {
     if (merges.has(file)) await Promise.all([rm(file), rm(`${file}.map`)]);
     else if (file.endsWith(".js")) await writeFile(file, redirected(await readFile(file, "utf8"), names, merged));
   }
+  for (const path of chunks) delete outputs[path];
 }
 
 /**

@@ -86,11 +86,6 @@ function adviceFor({ authenticationMethod, clientId, clientSecret }: OAuthClient
   return `${usual} If the client is right, the server may not decode its credentials: try authenticationMethod "client_secret_post".`;
 }
 
-/** Loads what a token request needs, for somebody who is about to make one. */
-export async function prepareTokenRequest(): Promise<void> {
-  await import("oauth4webapi");
-}
-
 /** What the answer of one attempt was: tokens, or a refusal that has been read but not thrown yet. */
 type Attempt = { readonly tokens: TokenResponse } | { readonly refusal: McpOAuthError };
 

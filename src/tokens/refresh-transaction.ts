@@ -5,6 +5,7 @@ import type { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
+import { prepareTokenRequest } from "../endpoint/prepare-token-request.ts";
 import type { LockHandle, TokenStore } from "../ports/token-store.ts";
 import { isDefiniteRefusal } from "./backoff.ts";
 import {
@@ -218,7 +219,8 @@ export async function refreshTransaction(context: RefreshContext, order: Refresh
     return { how: "adopted", record, rotated: false };
   };
   // What sends it is loaded meanwhile; should that fail, the sending meets the error.
-  import("./refresh.ts").then(({ prepareRefresh }) => prepareRefresh()).catch(() => undefined);
+  import("./refresh.ts").catch(() => undefined);
+  prepareTokenRequest();
   const lock = await store.lock(key);
   try {
     await step("locked");

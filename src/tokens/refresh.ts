@@ -5,7 +5,7 @@ import type { Http } from "../core/http.ts";
 import type { Secret } from "../core/secret.ts";
 import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import type { IssuerProfiles } from "../endpoint/issuer-profile.ts";
-import { prepareTokenRequest, requestToken, type TokenResponse } from "../endpoint/token-request.ts";
+import { requestToken, type TokenResponse } from "../endpoint/token-request.ts";
 import type { Credential } from "./credential.ts";
 
 /** The absolute end of a lifetime that starts now. */
@@ -33,11 +33,6 @@ function refreshParameters({ profiles, server }: RefreshContext, credential: Ref
     ...(!omitResource && { resource }),
     ...(repeatScope && { scope }),
   };
-}
-
-/** Loads what a refresh needs. */
-export async function prepareRefresh(): Promise<void> {
-  await prepareTokenRequest();
 }
 
 /**
