@@ -101,11 +101,15 @@ export class TokenManager {
    *
    * The returned function throws {@link McpOAuthError}s; through an SDK, `findMcpOAuthError` finds them.
    *
+   * From here on the stored session is read, and refreshed where its token has ended (not under a session policy), so that
+   * both are done when the first request comes. A host that calls this before it loads its SDK starts so much sooner. What
+   * fails is met by that request.
+   *
    * @param url the MCP server's URL.
    * @throws `invalid_argument`, `insecure_url`.
    */
   fetch(url: string | URL, options: AccountOptions = {}): Fetch {
-    return authorizedFetch({ fetch: this.#fetch, session: this.#session(url, options) });
+    return authorizedFetch({ fetch: this.#fetch, session: this.#session(url, options).prepare() });
   }
 
   /**
@@ -115,12 +119,12 @@ export class TokenManager {
    * Prefer {@link TokenManager.fetch} where you can: with the first SDK version a provider does not learn which scopes a
    * 403 asks for, and asks for all that the server supports; and of many calls that meet a revoked token at once, that
    * version gives up those whose 401 comes late. From the first call on, sign-ins to this server ask for bearer tokens
-   * only, because an SDK sends no other kind for a provider.
+   * only, because an SDK sends no other kind for a provider. The stored session is read at once, as by `fetch`.
    *
    * @throws `invalid_argument`, `insecure_url`.
    */
   authProvider(url: string | URL, options: AccountOptions = {}): SdkOAuthProvider {
-    return oauthProvider(this.#session(url, options), this.#clientName, () => this.#clock.now());
+    return oauthProvider(this.#session(url, options).prepare(), this.#clientName, () => this.#clock.now());
   }
 
   /**
@@ -130,7 +134,7 @@ export class TokenManager {
    * @throws `invalid_argument`, `insecure_url`.
    */
   bearerProvider(url: string | URL, options: AccountOptions = {}): SdkBearerProvider {
-    return bearerProvider(this.#session(url, options), () => this.#clock.now());
+    return bearerProvider(this.#session(url, options).prepare(), () => this.#clock.now());
   }
 
   /**

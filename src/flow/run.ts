@@ -70,6 +70,12 @@ export class ServerSession {
     }
   }
 
+  /** Begins with what the first request will need; what fails is met by that request. */
+  prepare(): this {
+    this.#context.coordinator.prepare(this.key).catch(() => undefined);
+    return this;
+  }
+
   /** Notes that this session's tokens are sent by something that knows bearer tokens only: later ones are of that kind. */
   sendsBearerOnly(): void {
     this.#bearerOnly = true;

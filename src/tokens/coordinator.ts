@@ -59,6 +59,20 @@ export class TokenCoordinator {
     return this.#sessions.load(storeKey(key));
   }
 
+  /**
+   * Reads a session that will be asked for soon, and begins the refresh that whoever asks would wait for. One under a policy
+   * is only read: it is used by those who ask.
+   *
+   * @throws what those who ask will meet as well.
+   */
+  async prepare(key: SessionKey): Promise<void> {
+    const session = await this.load(key);
+    const { credential, policy } = session ?? {};
+    if (session === undefined || credential === undefined || policy !== undefined || !isRenewable(credential)) return;
+    if (freshnessOf(session.moments, this.#options.clock.now()) === "expired")
+      await this.#refresher.refresh(key, credential);
+  }
+
   /** The session as the store has it now. */
   reload(key: SessionKey): Promise<LoadedSession | undefined> {
     return this.#sessions.reload(storeKey(key));
