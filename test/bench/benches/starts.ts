@@ -8,6 +8,8 @@ import type { Scene } from "../scene.ts";
 import { byTurns } from "../statistics.ts";
 
 export const START_DELAY_MS = 50;
+/** Marks lines about a host that tells the token manager of its server before it loads the SDK. */
+export const BEGUN_FIRST = " begun first";
 
 /** One start, until the first tool has answered. */
 export interface MeasuredStart {

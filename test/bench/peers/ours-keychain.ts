@@ -1,14 +1,7 @@
 // The same over the keychain of the operating system.
-import { basename } from "node:path";
-import type { TokenStore } from "mcp-oauth-client";
-import { keychainStore } from "mcp-oauth-client/keychain";
-import { TokenManagerPeer } from "./ours.ts";
+import { keychainIn } from "./keychain.ts";
 import type { Peer, PeerSettings } from "./peer.ts";
-
-/** The keychain, by entries of its own for each folder; its locks are there. */
-export function keychainIn(state: string): TokenStore {
-  return keychainStore({ service: basename(state), directory: state });
-}
+import { TokenManagerPeer } from "./token-manager-peer.ts";
 
 export async function create(settings: PeerSettings): Promise<Peer> {
   const { state } = settings;

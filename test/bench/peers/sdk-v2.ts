@@ -1,6 +1,6 @@
 // The second SDK version with its own auth.
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
-import { IDENTITY } from "./connection.ts";
+import { connectionOf, IDENTITY } from "./connection.ts";
 import { Host, HostProvider } from "./host-provider.ts";
 import type { Connection, Peer, PeerSettings } from "./peer.ts";
 
@@ -28,14 +28,7 @@ class SdkV2Peer implements Peer {
         return attempt();
       }
     };
-    const client = await attempt();
-    return {
-      async call(text) {
-        const { content } = await client.callTool({ name: "echo", arguments: { text } });
-        const [first] = content;
-        return first?.type === "text" ? first.text : "";
-      },
-    };
+    return connectionOf(await attempt());
   }
 
   async close(): Promise<void> {

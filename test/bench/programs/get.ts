@@ -1,6 +1,6 @@
 // Asks for a fresh token as often as it can.
 import { TokenManager } from "mcp-oauth-client";
-import { storeIn } from "../peers/ours.ts";
+import { storeIn } from "../peers/file-store.ts";
 
 export interface GetReport {
   /** Calls a second of processor time, a batch each. */

@@ -1,7 +1,7 @@
 // Reads and writes a store of ours, by the interface that the token manager uses.
 import { TokenManager, type TokenStore } from "mcp-oauth-client";
-import { storeIn } from "../peers/ours.ts";
-import { keychainIn } from "../peers/ours-keychain.ts";
+import { storeIn } from "../peers/file-store.ts";
+import { keychainIn } from "../peers/keychain.ts";
 
 export interface StoreReport {
   readonly readMs: readonly number[];
