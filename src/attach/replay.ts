@@ -20,11 +20,11 @@ function initOf(request: Request): RequestInit {
   };
 }
 
-/** As `fetch` reads an init: a member that is `undefined` is not there. */
+/** As `fetch` reads an init: now, whatever the caller does with it later, and a member that is `undefined` is not there. */
 function presentMembers(init: RequestInit): RequestInit {
-  if (!Object.values(init).includes(undefined)) return init;
   const present: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(init)) if (value !== undefined) present[name] = value;
+  if (init.headers !== undefined) present.headers = new Headers(init.headers);
   return present;
 }
 

@@ -30,6 +30,17 @@ describe("takeApart", () => {
     expect((await takeApart(input, undefined)).url.href).toBe(URL_TEXT);
   });
 
+  it("takes what an init has now, whatever its caller makes of it later", async () => {
+    const headers = { "x-a": "first" };
+    const init: RequestInit = { method: "POST", body: "first", headers, ...({ signal: undefined } as object) };
+    const taking = takeApart(URL_TEXT, init);
+    Object.assign(init, { method: "PUT", body: "second" });
+    Object.assign(headers, { "x-a": "second" });
+    const { init: taken } = await taking;
+    expect([taken.method, taken.body, new Headers(taken.headers).get("x-a")]).toEqual(["POST", "first", "first"]);
+    expect(taken).not.toHaveProperty("signal");
+  });
+
   it("reads a Request's body, so that it can be sent again", async () => {
     const stop = new AbortController();
     const request = new Request(URL_TEXT, {
