@@ -24,6 +24,7 @@ import { type LockOwner, parseOwner } from "./owner.ts";
 const HELD = "H";
 const RELEASED = "R";
 const KEPT_GENERATIONS = 8;
+const READ_ATTEMPTS = 100;
 /** An empty file that tells the owner that others want the lock, so that it lets them go first next time. */
 const WAITING_FILE = "waiting";
 
@@ -63,7 +64,7 @@ export class Generations {
 
   /** Reads the present state; makes the folder when there is none. */
   latest(): LatestGeneration {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       const names = this.#list();
       const generation = highest(names);
       const contended = names.includes(WAITING_FILE);
@@ -80,8 +81,8 @@ export class Generations {
           contended,
         };
       } catch (error) {
-        // Only lower generations are ever removed, so there is a higher one by now.
-        if (!isMissing(error)) throw error;
+        // Only lower generations are ever removed, so there is a higher one by now; a link to nowhere never has one.
+        if (!isMissing(error) || attempt === READ_ATTEMPTS) throw error;
       }
     }
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -179,6 +180,14 @@ describe("a file that was changed", () => {
     const path = await recordPath();
     await rename(path, join(directory, "elsewhere"));
     await symlink(join(directory, "elsewhere"), path);
+    await expect(encryptedFileStore({ key, directory }).get("key")).rejects.toMatchObject({ code: "store_unreadable" });
+  });
+
+  test.skipIf(process.platform === "win32")("to a pipe is unreadable, and nobody waits for it", async () => {
+    await write(encryptedFileStore({ key, directory }), "key", "value");
+    const path = await recordPath();
+    await rm(path);
+    execFileSync("mkfifo", ["-m", "600", path]);
     await expect(encryptedFileStore({ key, directory }).get("key")).rejects.toMatchObject({ code: "store_unreadable" });
   });
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -157,6 +157,13 @@ describe("in one process", () => {
     await expect.poll(() => lock.lost.aborted).toBe(true);
     expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ code: "store_failed" }));
     await lock.release();
+  });
+
+  test("a lock file that is a link to nowhere is a store_unavailable, and not looked at for ever", async () => {
+    const locks = new FileLocks({ directory: locksFolder.path });
+    await mkdir(join(locksFolder.path, fileNameFor("key")));
+    await symlink(join(work.path, "nowhere"), join(locksFolder.path, fileNameFor("key"), "7"));
+    await expect(locks.lock("key")).rejects.toMatchObject({ code: "store_unavailable" });
   });
 
   test("a folder that cannot be made is a store_unavailable that names it", async () => {
