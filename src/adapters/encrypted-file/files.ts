@@ -3,6 +3,7 @@ import {
   constants,
   fstatSync,
   fsync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -85,19 +86,50 @@ export async function writeDurably(
   mayCommit: () => void = () => {},
 ): Promise<void> {
   try {
-    const file = openSync(temporary, "wx", 0o600);
-    try {
-      writeFileSync(file, content);
-      await synced(file);
-    } finally {
-      closeSync(file);
-    }
+    await writeSynced(temporary, content);
     await commit(temporary, path, mayCommit);
   } catch (error) {
     removeIfThere(temporary);
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Makes a file that is whole from the first moment on that others can see it.
+ *
+ * @throws the file system's own error, `EEXIST` when there is one already.
+ */
+export async function createDurably(path: string, content: Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomToken(9)}.temporary`;
+  try {
+    await writeSynced(temporary, content);
+    putInPlace(temporary, path, content);
+  } finally {
+    removeIfThere(temporary);
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Unlike renaming, a link replaces nothing. */
+function putInPlace(temporary: string, path: string, content: Uint8Array): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    // Some file systems (exFAT, those of some networks) have no links.
+    if (!["EPERM", "ENOTSUP", "ENOSYS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
+  }
+}
+
+async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+  const file = openSync(path, "wx", 0o600);
+  try {
+    writeFileSync(file, content);
+    await synced(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function removeIfThere(path: string): void {

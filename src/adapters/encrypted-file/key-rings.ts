@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { McpOAuthError } from "../../core/errors.ts";
 import type { TokenStore } from "../../ports/token-store.ts";
 import { isMissing } from "../file-lock/generations.ts";
 import { KEY_LENGTH, parseKey } from "./data-key.ts";
-import { ExposedFile, readPrivateFile, writeDurably } from "./files.ts";
+import { createDurably, ExposedFile, readPrivateFile, writeDurably } from "./files.ts";
 import type { KeyRing } from "./key-source.ts";
 
 /** Enough for processes that are still at work with an older key. */
@@ -58,11 +58,11 @@ export function fileRing(path: string, context: RingContext): KeyRing {
     const ring = firstRing(context, `no key file ${path}`);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeFile(path, writeRing(ring), { flag: "wx", mode: 0o600 });
+      await createDurably(path, Buffer.from(writeRing(ring), "latin1"));
       return ring;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unreadableKeyFile(path, error);
-      // Another process was faster, and may still be writing: an unfinished key is an error that goes away.
+      // Another process was faster.
       return (await read()) ?? ring;
     }
   };
