@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -366,6 +367,26 @@ describe("keys", () => {
     const stores = [1, 2, 3, 4, 5, 6, 7, 8].map(() => open({ keyFile }));
     await Promise.all(stores.map((store, index) => write(store, `key ${index}`, String(index))));
     for (const store of stores) expect(await store.keys()).toHaveLength(stores.length);
+  });
+
+  test("a key file is whole whenever somebody looks", async () => {
+    const lengths = new Set<number>();
+    for (let time = 0; time < 20; time += 1) {
+      const keyFile = join(root.path, `whole-${placeCount}-${time}`);
+      let isMade = false;
+      const making = encryptedFileStore({ keyFile, directory: join(root.path, `of-whole-${placeCount}-${time}`) })
+        .probe()
+        .finally(() => {
+          isMade = true;
+        });
+      while (!isMade) {
+        if (existsSync(keyFile)) lengths.add(readFileSync(keyFile).length);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await making;
+    }
+    // 32 bytes in base64, and the end of the line.
+    expect([...lengths]).toEqual([45]);
   });
 
   test("the same passphrase typed in another normal form is the same", async () => {
