@@ -16,12 +16,13 @@ import { runSignIn, startParties } from "./support/sign-in.ts";
 const TOKEN = "the-token-in-hand";
 const IDENTIFYING = { cookie: "session=1", "mcp-session-id": "7", "proxy-authorization": "Basic eDp5" };
 
-/** Sends the request, and what the server says to send after it. */
+/** Sends the request, or opens a stream by it and posts to where that says. */
 async function send(tokens: TokenManager, url: string, afterwards: string | undefined): Promise<void> {
   const fetch = tokens.fetch(url);
-  const response = await fetch(url, { method: "POST", headers: IDENTIFYING, body: "hello" });
+  const message = { method: "POST", body: "hello" };
+  const response = await fetch(url, { headers: IDENTIFYING, ...(afterwards === undefined && message) });
   await response.text();
-  if (afterwards !== undefined) await (await fetch(afterwards, { method: "POST", body: "hello" })).text();
+  if (afterwards !== undefined) await (await fetch(afterwards, message)).text();
 }
 
 async function runRequest(each: RequestRedirectCase): Promise<void> {
