@@ -61,9 +61,10 @@ export function fileRing(path: string, context: RingContext): KeyRing {
       await createDurably(path, Buffer.from(writeRing(ring), "latin1"));
       return ring;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unreadableKeyFile(path, error);
-      // Another process was faster.
-      return (await read()) ?? ring;
+      // Another process may have been faster. A key that is kept nowhere would lose what is encrypted with it.
+      const kept = (error as NodeJS.ErrnoException).code === "EEXIST" ? await read() : undefined;
+      if (kept === undefined) throw unreadableKeyFile(path, error);
+      return kept;
     }
   };
   return {
