@@ -21,8 +21,6 @@ async function bundle(entryPoints) {
     outdir: unfinished,
     bundle: true,
     splitting: true,
-    // A class that names itself inside would otherwise show as _McpOAuthError where it is printed.
-    keepNames: true,
     format: "esm",
     platform: "node",
     target: "node20.18",

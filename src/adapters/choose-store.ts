@@ -1,4 +1,3 @@
-import { mkdir, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { McpOAuthError } from "../core/errors.ts";
 import type { LockHandle, LockOptions, StoredRecord, TokenStore } from "../ports/token-store.ts";
@@ -6,8 +5,11 @@ import { writeDurably } from "./encrypted-file/files.ts";
 import type { EncryptedFileStoreOptions } from "./encrypted-file/options.ts";
 import { fileNameFor } from "./file-lock/file-name.ts";
 import { defaultStateDirectory, type Environment } from "./file-lock/state-directory.ts";
+import { fileSystem } from "./file-system.ts";
 import type { KeychainStoreOptions } from "./keychain/options.ts";
 import { memoryStore } from "./memory-store.ts";
+
+const files = fileSystem.promises;
 
 /** The stores that can be named. */
 export type StoreName = "keychain" | "encrypted-file" | "memory";
@@ -255,7 +257,7 @@ class Memento {
   async read(): Promise<"keychain" | "encrypted-file" | undefined> {
     let text: string;
     try {
-      text = await readFile(this.#path, "utf8");
+      text = await files.readFile(this.#path, "utf8");
     } catch {
       return undefined;
     }
@@ -270,7 +272,7 @@ class Memento {
   /** @returns whether that worked. */
   async write(store: string): Promise<boolean> {
     try {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+      await files.mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       await writeDurably(this.#path, Buffer.from(`${JSON.stringify({ store })}\n`));
       return true;
     } catch {
@@ -280,7 +282,7 @@ class Memento {
 
   async restore(store: string | undefined): Promise<void> {
     if (store !== undefined) await this.write(store);
-    else await unlink(this.#path).catch(() => {});
+    else await files.unlink(this.#path).catch(() => {});
   }
 
   unreadable(store: string, error: unknown): McpOAuthError {

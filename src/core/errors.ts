@@ -180,20 +180,22 @@ export class McpOAuthError extends Error {
     const server = this.server ?? context.server;
     const issuer = this.issuer ?? context.issuer;
     if (server === this.server && issuer === this.issuer) return this;
-    const { code, message, oauthError, status, requiredScope, retryAfterMs } = this;
-    const details: McpOAuthErrorDetails = "cause" in this ? { cause: this.cause } : {};
-    const told = new McpOAuthError(code, message, {
-      ...details,
-      ...(server !== undefined && { server }),
-      ...(issuer !== undefined && { issuer }),
-      ...(oauthError !== undefined && { oauthError }),
-      ...(status !== undefined && { status }),
-      ...(requiredScope !== undefined && { requiredScope }),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    });
-    if (this.stack !== undefined) told.stack = this.stack;
-    return told;
+    return told(this, { ...(server !== undefined && { server }), ...(issuer !== undefined && { issuer }) });
   }
+}
+
+function told(error: McpOAuthError, context: { server?: string; issuer?: string }): McpOAuthError {
+  const { code, message, oauthError, status, requiredScope, retryAfterMs } = error;
+  const again = new McpOAuthError(code, message, {
+    ...("cause" in error && { cause: error.cause }),
+    ...context,
+    ...(oauthError !== undefined && { oauthError }),
+    ...(status !== undefined && { status }),
+    ...(requiredScope !== undefined && { requiredScope }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+  if (error.stack !== undefined) again.stack = error.stack;
+  return again;
 }
 
 /** Names under which other libraries keep the error that they wrapped. */

@@ -21,7 +21,7 @@ export class Secret {
   static of(value: string): Secret;
   static of(value: string | undefined): Secret | undefined;
   static of(value: string | undefined): Secret | undefined {
-    return value === undefined ? undefined : new Secret(value);
+    return value === undefined ? undefined : wrap(value);
   }
 
   /** Whether a value is a {@link Secret}, also one of another copy of this package. */
@@ -53,10 +53,10 @@ export class Secret {
   get [Symbol.toStringTag](): string {
     return "Secret";
   }
-
-  static {
-    Object.defineProperty(Secret.prototype, BRAND, { value: true });
-    // The well-known symbol of util.inspect, which console.log and most loggers use.
-    Object.defineProperty(Secret.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: () => REDACTED });
-  }
 }
+
+Object.defineProperty(Secret.prototype, BRAND, { value: true });
+// The well-known symbol of util.inspect, which console.log and most loggers use.
+Object.defineProperty(Secret.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: () => REDACTED });
+
+const wrap = (value: string): Secret => new Secret(value);

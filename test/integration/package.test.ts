@@ -110,6 +110,16 @@ describe("the package, installed into an empty folder", () => {
     expect(stdout).toBe("true\n");
   });
 
+  test.each(specifiers)("calls its classes what they are exported as: %s", async (specifier) => {
+    const code = `
+      const classes = Object.entries(await import(${JSON.stringify(specifier)})).filter(([, value]) => String(value).startsWith("class"));
+      console.log(JSON.stringify(classes.map(([exported, { name }]) => [exported, name])));`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], { cwd: folder });
+    const classes: [exported: string, name: string][] = JSON.parse(stdout);
+    expect(classes.filter(([exported, name]) => exported !== name)).toEqual([]);
+    if (specifier === "mcp-oauth-client") expect(classes.length).toBeGreaterThan(2);
+  });
+
   test("shows nothing but its entries", async () => {
     const code = 'await import("mcp-oauth-client/dist/index.js")';
     const inside = run(process.execPath, ["--input-type=module", "--eval", code], { cwd: folder });

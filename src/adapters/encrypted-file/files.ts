@@ -1,4 +1,10 @@
-import {
+import { dirname, join } from "node:path";
+import { randomToken } from "../../core/entropy.ts";
+import { McpOAuthError } from "../../core/errors.ts";
+import { unusableFolder } from "../file-lock/unusable-folder.ts";
+import { fileSystem } from "../file-system.ts";
+
+const {
   closeSync,
   constants,
   fstatSync,
@@ -11,19 +17,15 @@ import {
   statSync,
   unlinkSync,
   writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
-import { randomToken } from "../../core/entropy.ts";
-import { McpOAuthError } from "../../core/errors.ts";
-import { unusableFolder } from "../file-lock/unusable-folder.ts";
+} = fileSystem;
 
 /*
  * Records are small and local: the system answers for them in some 20 microseconds. A way through the thread pool takes up to
  * 4 ms when the process is busy, as hosts are that load their modules, and a session is read and written in 20 steps. So
  * only what really waits for a disk goes there.
  */
-const synced = promisify(fsync);
+const synced = (file: number): Promise<void> =>
+  new Promise((resolve, reject) => fsync(file, (error) => (error === null ? resolve() : reject(error))));
 
 const OTHERS = 0o077;
 

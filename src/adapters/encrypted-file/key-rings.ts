@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { McpOAuthError } from "../../core/errors.ts";
 import type { TokenStore } from "../../ports/token-store.ts";
 import { isMissing } from "../file-lock/generations.ts";
+import { fileSystem } from "../file-system.ts";
 import { KEY_LENGTH, parseKey } from "./data-key.ts";
 import { createDurably, ExposedFile, readPrivateFile, writeDurably } from "./files.ts";
 import type { KeyRing } from "./key-source.ts";
+
+const files = fileSystem.promises;
 
 /** Enough for processes that are still at work with an older key. */
 const KEPT_KEYS = 4;
@@ -57,7 +59,7 @@ export function fileRing(path: string, context: RingContext): KeyRing {
   const make = async (): Promise<readonly Uint8Array[]> => {
     const ring = firstRing(context, `no key file ${path}`);
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await createDurably(path, Buffer.from(writeRing(ring), "latin1"));
       return ring;
     } catch (error) {

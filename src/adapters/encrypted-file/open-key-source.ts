@@ -1,12 +1,14 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { McpOAuthError } from "../../core/errors.ts";
 import type { Environment } from "../file-lock/state-directory.ts";
+import { fileSystem } from "../file-system.ts";
 import { parseKey } from "./data-key.ts";
 import { fileRing, keychainRing, type RingContext } from "./key-rings.ts";
 import { type KeySource, passphraseSource, ringSource, secretSource } from "./key-source.ts";
 import type { EncryptedFileKey, Provided } from "./options.ts";
 import { DEFAULT_SCRYPT_COST, makeScryptParameters, parseScryptParameters, type ScryptParameters } from "./scrypt.ts";
+
+const files = fileSystem.promises;
 
 /** What a key source may need beside its options. */
 export interface KeySourceContext extends RingContext {
@@ -81,13 +83,13 @@ async function scryptParametersOf(directory: string, cost: number): Promise<Scry
   const path = join(directory, `scrypt-${cost}.json`);
   const made = makeScryptParameters(cost);
   try {
-    await writeFile(path, JSON.stringify(made), { flag: "wx", mode: 0o600 });
+    await files.writeFile(path, JSON.stringify(made), { flag: "wx", mode: 0o600 });
     return made;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   try {
-    const known = parseScryptParameters(JSON.parse(await readFile(path, "utf8")));
+    const known = parseScryptParameters(JSON.parse(await files.readFile(path, "utf8")));
     // Whoever can write here must not choose weaker parameters for what is written from now on.
     return known?.N === cost ? known : made;
   } catch {

@@ -1,7 +1,9 @@
-import { readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { randomToken } from "../../core/entropy.ts";
 import { isMissing } from "../file-lock/generations.ts";
+import { fileSystem } from "../file-system.ts";
+
+const { readdirSync, unlinkSync } = fileSystem;
 
 /** One file of a record. */
 export interface RecordFile {

@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { McpOAuthError } from "../../core/errors.ts";
 import { parseJsonObject } from "../../core/json.ts";
 import { isMissing } from "../file-lock/generations.ts";
+import { fileSystem } from "../file-system.ts";
 import { ExposedFile, openPrivateFolder, readPrivateFile, setAside, syncFolder, writeDurably } from "./files.ts";
 import { NotARecord, seal, takeApart, unseal } from "./format.ts";
 import type { KeyChoice } from "./key-choice.ts";
@@ -15,6 +15,8 @@ import {
   removeFiles,
   temporaryFileName,
 } from "./record-files.ts";
+
+const { writeFileSync } = fileSystem;
 
 /** A record as it was found. */
 export interface FoundRecord {

@@ -1,9 +1,9 @@
-import { mkdirSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Clock, delay, systemClock } from "../../core/clock.ts";
 import { randomFraction } from "../../core/entropy.ts";
 import { McpOAuthError } from "../../core/errors.ts";
 import type { LockHandle, LockOptions } from "../../ports/token-store.ts";
+import { fileSystem } from "../file-system.ts";
 import { fileNameFor } from "./file-name.ts";
 import { Generations, type LatestGeneration } from "./generations.ts";
 import { HeldFileLock } from "./held-file-lock.ts";
@@ -11,6 +11,8 @@ import { currentOwner, judgeOwner } from "./owner.ts";
 import { Silence } from "./silence.ts";
 import { unusableFolder } from "./unusable-folder.ts";
 import { DEFAULT_LOCK_TIMEOUT_MS, lockTimeout, WaitingLine } from "./waiting-line.ts";
+
+const { mkdirSync, realpathSync } = fileSystem;
 
 /** Settings of {@link FileLocks}. All but `directory` have defaults that only tests need to change. */
 export interface FileLocksOptions {

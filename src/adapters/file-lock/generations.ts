@@ -1,4 +1,8 @@
-import {
+import { join } from "node:path";
+import { fileSystem } from "../file-system.ts";
+import { type LockOwner, parseOwner } from "./owner.ts";
+
+const {
   closeSync,
   mkdirSync,
   openSync,
@@ -9,9 +13,7 @@ import {
   utimesSync,
   writeFileSync,
   writeSync,
-} from "node:fs";
-import { join } from "node:path";
-import { type LockOwner, parseOwner } from "./owner.ts";
+} = fileSystem;
 
 /*
  * One folder per lock, in it one file per generation: `1`, `2`, `3`, ... The highest number is the present owner, and

@@ -1,7 +1,8 @@
-import { readFileSync, readlinkSync } from "node:fs";
-import { hostname } from "node:os";
 import { threadId } from "node:worker_threads";
 import { randomToken } from "../../core/entropy.ts";
+import { fileSystem } from "../file-system.ts";
+
+const { readFileSync, readlinkSync } = fileSystem;
 
 /** Who holds a lock, as written into the lock's file. */
 export interface LockOwner {
@@ -86,7 +87,7 @@ function machineName(): string {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
     return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
   } catch {
-    return `host ${hostname()}`;
+    return `host ${process.getBuiltinModule("node:os").hostname()}`;
   }
 }
 

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 
 /** Environment variables, as in `process.env`. */
@@ -12,7 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function defaultStateDirectory(
   environment: Environment = process.env,
   platform: NodeJS.Platform = process.platform,
-  home: string = homedir(),
+  home: string = process.getBuiltinModule("node:os").homedir(),
 ): string {
   return join(stateRoot(environment, platform, home), "mcp-oauth-client");
 }
