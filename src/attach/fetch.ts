@@ -145,9 +145,11 @@ class AuthorizedFetch {
   }
 
   /** The older SSE transport learns from its stream where to post; the token has to go there as well. */
-  #watch(response: Response, url: URL, { method = "GET" }: RequestInit): Response {
+  #watch(response: Response, url: URL, { method = "GET", headers }: RequestInit): Response {
     // Answers to messages are streams as well, which say no endpoint; to look into each of them would slow down all calls.
     if (!response.ok || method.toUpperCase() !== "GET") return response;
+    // Nor do those of a session (MCP 2025-03-26, Streamable HTTP, "Session Management"): the older transport has no such header.
+    if (new Headers(headers).has("mcp-session-id")) return response;
     const isStream = response.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") === true;
     if (!isStream) return response;
     return watchForEndpoint(response, (endpoint) => this.#scope.vouch(endpoint, url));

@@ -27,4 +27,13 @@ describe("the fetch of a token manager", () => {
     expect(watched).not.toBe(answer);
     expect(await watched.text()).toBe(endpoint);
   });
+
+  it("hands on the stream of a Streamable HTTP session as it came: none of these says where to post", async () => {
+    const answer = eventStream();
+    const fetch = await fetchOver(answer);
+    const headers = { accept: "text/event-stream", "Mcp-Session-Id": "1" };
+    expect(await fetch(SERVER, { headers })).toBe(answer);
+    const request = new Request(SERVER, { headers });
+    expect(await fetch(request)).toBe(answer);
+  });
 });
