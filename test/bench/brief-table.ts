@@ -11,7 +11,7 @@ const ROWS: readonly (readonly [bench: string, what: string, label: string])[] =
   ["processes", "answered of 200", "… and calls that are answered, of 200"],
   ["cold", "round trips", "first connection with registration and sign-in: round trips one after another"],
   ["second server", "requests", "another server of the same issuer: requests"],
-  ["second server", "time", "… and time, ms"],
+  ["second server", "time at 100 ms a request", "… and time at 100 ms a request, ms"],
   ["expired", "requests", "start with an expired token: requests until the first answer"],
   ["import", "time", "import, ms (of the SDKs: their client's auth)"],
 ];

@@ -1,32 +1,42 @@
 import type { Bench, BenchOptions, BenchResult, Measure } from "../bench.ts";
-import { ratioLine } from "../contestants.ts";
+import { measureOf, ratioLine } from "../contestants.ts";
+import { at, EACH_REQUEST, limitAt } from "../networks.ts";
 import type { PeerName } from "../peers/index.ts";
 import { Scene } from "../scene.ts";
 import { withKeychain } from "../surroundings.ts";
-import { BEGUN_FIRST, measureStarts, START_DELAY_MS, startLines, timesOf } from "./starts.ts";
+import { BEGUN_FIRST, measureStarts, requestsLine, type StartsOver, timesOf } from "./starts.ts";
 
 const MOST_REQUESTS = 3;
 const LARGEST_RATIO = 1.1;
 
+function timesOver({ network, starts }: StartsOver<PeerName>): Measure[] {
+  const times = timesOf(starts);
+  const store =
+    times["ours-keychain"] === undefined ? " (encrypted file: no keychain here)" : ", keychain read included";
+  const ratio = (how: string, own: readonly number[] = [], limit?: number): Measure =>
+    ratioLine(
+      "warm",
+      `time ${at(network)}${how}, to a static header's${store}`,
+      own,
+      times["static-header"] ?? [],
+      limit,
+    );
+  return [
+    measureOf("warm", `time ${at(network)}`, "ms", times),
+    ratio("", times["ours-keychain"] ?? times.ours),
+    ratio(BEGUN_FIRST, times["ours-first-keychain"] ?? times["ours-first"], limitAt(network, LARGEST_RATIO)),
+  ];
+}
+
 async function run({ programs, rounds, tell }: BenchOptions): Promise<BenchResult> {
   return withKeychain(async (keychain) => {
     const scene = await Scene.open(programs, {}, keychain?.environment);
-    const contestants: PeerName[] = ["ours", "ours-first", "sdk-v1", "sdk-v2", "static-header"];
+    const contestants: PeerName[] = ["ours", "ours-first", "ours-first-v2", "sdk-v1", "sdk-v2", "static-header"];
     if (keychain !== undefined) contestants.push("ours-keychain", "ours-first-keychain");
     try {
       const options = { bench: "warm", contestants, rounds, tokenSeconds: 3600, waitForEnd: false, tell };
-      const starts = await measureStarts(scene, options);
-      const times = timesOf(starts);
-      const store = keychain === undefined ? " (encrypted file: no keychain here)" : ", keychain read included";
-      const ratio = (what: string, own: readonly number[] = [], limit?: number): Measure =>
-        ratioLine("warm", `time${what}, to a static header's${store}`, own, times["static-header"] ?? [], limit);
-      return {
-        measures: [
-          ...startLines("warm", starts, MOST_REQUESTS),
-          ratio("", times["ours-keychain"] ?? times.ours),
-          ratio(BEGUN_FIRST, times["ours-first-keychain"] ?? times["ours-first"], LARGEST_RATIO),
-        ],
-      };
+      const measured = await measureStarts(scene, options);
+      return { measures: [requestsLine("warm", measured, MOST_REQUESTS), ...measured.flatMap(timesOver)] };
     } finally {
       await scene.close();
     }
@@ -35,6 +45,6 @@ async function run({ programs, rounds, tell }: BenchOptions): Promise<BenchResul
 
 export const warm: Bench = {
   name: "warm",
-  about: `From the start of the process, with a valid stored token, to the first tool's answer; ${START_DELAY_MS} ms for each request.`,
+  about: `From the start of the process, with a valid stored token, to the first tool's answer; ${EACH_REQUEST}.`,
   run,
 };
