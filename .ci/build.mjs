@@ -12,8 +12,11 @@ const finished = join(root, "dist");
 // Built beside (maps name sources by relative path) and then moved, so that nobody ever imports half a build.
 const unfinished = join(root, `dist.${process.pid}`);
 
-/** @param {string[]} entryPoints what shares chunks */
-async function bundle(entryPoints) {
+/**
+ * @param {string[]} entryPoints what shares chunks
+ * @param {string} chunkNames apart from those of the other bundles: chunks with the same content would be one file
+ */
+async function bundle(entryPoints, chunkNames) {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints,
@@ -21,6 +24,7 @@ async function bundle(entryPoints) {
     outdir: unfinished,
     bundle: true,
     splitting: true,
+    chunkNames,
     format: "esm",
     platform: "node",
     target: "node20.18",
@@ -34,7 +38,7 @@ async function bundle(entryPoints) {
 
 /** The files of the library. Whoever imports it waits for two of them, and a refresh at the start for two more. */
 async function bundleLibrary() {
-  const outputs = await bundle(libraryEntries());
+  const outputs = await bundle(libraryEntries(), "[name]-[hash]");
   const merge = { outputs, root, folder: unfinished };
   await mergeChunks({ ...merge, entryPoint: "src/index.ts", merged: "shared.js" });
   await mergeChunks({ ...merge, entryPoint: "src/tokens/refresh.ts", merged: "token-requests.js" });
@@ -54,7 +58,7 @@ async function declare() {
 
 try {
   // Programs by themselves: what they share with the library would cut that into many small files, which load slower.
-  await Promise.all([bundleLibrary(), bundle(programEntries()), declare()]);
+  await Promise.all([bundleLibrary(), bundle(programEntries(), "cli/[name]-[hash]"), declare()]);
   await rm(finished, { recursive: true, force: true });
   await rename(unfinished, finished);
 } catch (error) {
