@@ -12,16 +12,23 @@ export type ResolveAddresses = (hostname: string) => Promise<readonly LookupAddr
 
 /**
  * The zone of an address. Everything that is neither public, private nor loopback - link-local with the cloud's metadata
- * services, multicast, translated and tunnelled addresses, documentation - is forbidden: nobody runs a server there.
+ * services, multicast, tunnelled addresses, documentation - is forbidden: nobody runs a server there.
  */
 export async function zoneOf(address: string): Promise<NetworkZone> {
   const { default: ipaddr } = await import("ipaddr.js");
   if (!ipaddr.isValid(address)) return "forbidden";
   // IPv4-mapped addresses are taken for what they are.
   const range = ipaddr.process(address).range();
+  // In a network that has IPv6 alone, this is how public IPv4 addresses are reached, and only they (RFC 6052 section 3.1).
+  if (range === "rfc6052") return embeddedZone(ipaddr.parse(address).toByteArray());
   if (range === "unicast") return "public";
   if (range === "loopback") return "loopback";
   return PRIVATE_RANGES.has(range) ? "private" : "forbidden";
+}
+
+/** The zone of a translated address, by the IPv4 address in its last four bytes. */
+async function embeddedZone(bytes: readonly number[]): Promise<NetworkZone> {
+  return (await zoneOf(bytes.slice(-4).join("."))) === "public" ? "public" : "forbidden";
 }
 
 /** The zone of an address as it stands in a URL, in any spelling that the URL parser takes; `undefined` for a name. */
@@ -53,10 +60,14 @@ export function mayName(server: NetworkZone, target: NetworkZone): boolean {
 
 /** The error for an address that a server must not lead us to. */
 export function addressRefused(hostname: string, zone: NetworkZone, server: string): McpOAuthError {
+  const isNobodys = zone === "forbidden";
   return new McpOAuthError(
     "address_refused",
-    `${server} leads to ${hostname}, which is ${zone === "forbidden" ? "an address that no server has" : `a ${zone} address`}; such ` +
-      "requests are refused, because a hostile server could reach into your network by them. If that is intended: network: { allowPrivateAddresses: true }.",
+    `${server} leads to ${hostname}, which is ${isNobodys ? "an address that no server has" : `a ${zone} address`}; such ` +
+      "requests are refused, because a hostile server could reach into your network by them. " +
+      (isNobodys
+        ? "Report it to the server's operator."
+        : "If that is intended: network: { allowPrivateAddresses: true }."),
     { server },
   );
 }

@@ -39,7 +39,20 @@ const systemResolver: ResolveAddresses = async (hostname) => {
   return lookup(hostname, { all: true, verbatim: true });
 };
 
-const PROXY_VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+/** Proxies, and the hosts that are reached without one. */
+interface Proxies {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+}
+
+/** The proxies that environment variables name; `undefined` where there are none. */
+function proxiesOf(environment: Readonly<Record<string, string | undefined>>): Proxies | undefined {
+  const httpProxy = environment.http_proxy ?? environment.HTTP_PROXY ?? "";
+  const httpsProxy = environment.https_proxy ?? environment.HTTPS_PROXY ?? "";
+  if (httpProxy === "" && httpsProxy === "") return undefined;
+  return { httpProxy, httpsProxy, noProxy: environment.no_proxy ?? environment.NO_PROXY ?? "" };
+}
 
 /**
  * Checks each address in the very lookup whose result is connected to, so that no second answer can differ.
@@ -92,6 +105,7 @@ async function usualAuthorities(): Promise<readonly string[]> {
 class GuardedFetch {
   readonly #options: NetworkOptions;
   readonly #resolve: ResolveAddresses;
+  readonly #proxies: Proxies | undefined;
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   /** Names that have resolved to a public address once: they do not come inside by resolving to another. */
   readonly #outside = new Set<string>();
@@ -99,6 +113,7 @@ class GuardedFetch {
   constructor(options: NetworkOptions) {
     this.#options = options;
     this.#resolve = options.resolveAddresses ?? systemResolver;
+    this.#proxies = proxiesOf(options.environment ?? process.env);
   }
 
   /** What a server is allowed to name depends on where it is itself. */
@@ -118,10 +133,18 @@ class GuardedFetch {
     if (isLoopbackHost(hostname)) return "loopback";
     const literal = await zoneOfLiteral(hostname);
     if (literal !== undefined) return literal;
-    if (!this.#outside.has(hostname) && (await zoneOfName(hostname, this.#resolve)) === "public") {
-      this.#outside.add(hostname);
-    }
+    if (!this.#outside.has(hostname) && (await this.#zoneOfName(hostname)) === "public") this.#outside.add(hostname);
     return this.#outside.has(hostname) ? "public" : "private";
+  }
+
+  async #zoneOfName(hostname: string): Promise<NetworkZone> {
+    try {
+      return await zoneOfName(hostname, this.#resolve);
+    } catch (error) {
+      // Where a proxy leads outside, often nobody but the proxy knows the names there.
+      if (this.#proxies === undefined) throw error;
+      return "public";
+    }
   }
 
   #dispatcherFor(server: string, zone: NetworkZone): Promise<Dispatcher> {
@@ -133,21 +156,16 @@ class GuardedFetch {
 
   async #createDispatcher(server: string, zone: NetworkZone): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent } = await import("undici");
-    const { certificateAuthorities, clientCertificate, environment = process.env } = this.#options;
+    const { certificateAuthorities, clientCertificate } = this.#options;
     const tls = {
       ...(certificateAuthorities !== undefined && { ca: [...(await usualAuthorities()), ...certificateAuthorities] }),
       ...(clientCertificate !== undefined && { cert: clientCertificate.certificate, key: clientCertificate.key }),
     };
     const connect = { ...tls, lookup: guardedLookup(server, zone, this.#resolve, (name) => this.#outside.add(name)) };
     // Behind a proxy it is the proxy that connects, and its business to guard its network.
-    if (!PROXY_VARIABLES.some((name) => environment[name])) return new Agent({ connect });
-    return new EnvHttpProxyAgent({
-      requestTls: tls,
-      connect,
-      httpProxy: environment.http_proxy ?? environment.HTTP_PROXY ?? "",
-      httpsProxy: environment.https_proxy ?? environment.HTTPS_PROXY ?? "",
-      noProxy: environment.no_proxy ?? environment.NO_PROXY ?? "",
-    });
+    return this.#proxies === undefined
+      ? new Agent({ connect })
+      : new EnvHttpProxyAgent({ ...this.#proxies, requestTls: tls, connect });
   }
 }
 

@@ -1,7 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { mayName, type NetworkZone, zoneOf, zoneOfLiteral, zoneOfName } from "../../../src/adapters/address-guard.ts";
+import {
+  mayName,
+  type NetworkZone,
+  type ResolveAddresses,
+  zoneOf,
+  zoneOfLiteral,
+  zoneOfName,
+} from "../../../src/adapters/address-guard.ts";
 import { guardedFetch, type NetworkOptions } from "../../../src/adapters/guarded-fetch.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { McpOAuthError } from "../../../src/core/errors.ts";
@@ -63,6 +70,8 @@ describe("the zone of an address [SSRF-2]", () => {
     ["::", "forbidden"],
     ["255.255.255.255", "forbidden"],
     ["64:ff9b::a00:1", "forbidden"],
+    ["64:ff9b::7f00:1", "forbidden"],
+    ["64:ff9b::808:808", "public"],
     ["64:ff9b:1::1", "forbidden"],
     ["2002:7f00:1::", "forbidden"],
     ["2001:0:7f00:1::", "forbidden"],
@@ -192,7 +201,19 @@ describe("guardedFetch", () => {
     expect((await fetch(server.url)).status).toBe(200);
   });
 
-  it("goes through the proxy that the environment names", async () => {
+  const nobodyKnows: ResolveAddresses = async (hostname) => {
+    throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: "ENOTFOUND" });
+  };
+
+  it("needs a look at the server's own name where there is no proxy", async () => {
+    const fetch = guardedFetch({ resolveAddresses: nobodyKnows, environment: {} }, platformFetch);
+    await expect(fetch("https://mcp.example/mcp")("http://as.example/metadata")).rejects.toThrow("ENOTFOUND");
+  });
+
+  it.each([
+    ["", resolver({ "mcp.example": [[PUBLIC]] }).resolveAddresses],
+    [", also where nobody but the proxy knows any name", nobodyKnows],
+  ])("goes through the proxy that the environment names%s", async (_where, resolveAddresses = nobodyKnows) => {
     const asked: string[] = [];
     const proxy = createServer().on("connect", (request, socket) => {
       asked.push(request.url ?? "");
@@ -202,7 +223,6 @@ describe("guardedFetch", () => {
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
     try {
       const { port } = proxy.address() as AddressInfo;
-      const { resolveAddresses = async () => [] } = resolver({ "mcp.example": [[PUBLIC]] });
       const environment = { HTTP_PROXY: `http://127.0.0.1:${port}` };
       const fetch = guardedFetch({ resolveAddresses, environment }, platformFetch)("https://mcp.example/mcp");
       expect(await (await fetch("http://as.example/metadata")).text()).toBe("here");
