@@ -52,6 +52,11 @@ export const knownIssuerProfiles: readonly IssuerProfile[] = [
     endpointOrigins: ["https://*.auth.*.amazoncognito.com"],
   },
   {
+    issuer: "https://vercel.com",
+    source: "https://vercel.com/docs/sign-in-with-vercel/authorization-server-api",
+    endpointOrigins: ["https://api.vercel.com"],
+  },
+  {
     issuer: "https://*.auth0.com",
     source: "https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery",
     ignoreTrailingSlash: true,
