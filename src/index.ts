@@ -53,7 +53,7 @@ export type {
   RedirectPage,
   RedirectReceiver,
 } from "./ports/redirect-receiver.ts";
-export type { LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
+export type { KeysOptions, LockHandle, LockOptions, StoredRecord, TokenStore } from "./ports/token-store.ts";
 export { type CheckClientMetadataUrlOptions, checkClientMetadataUrl } from "./registration/hosted-metadata-document.ts";
 export {
   type ClientMetadataDocumentOptions,

@@ -228,30 +228,39 @@ export class TokenManager {
    * Ends sessions: revokes the refresh token, then the access token (RFC 7009), and removes the local copy in any case.
    *
    * @param url the MCP server; left out together with `all: true`, every session.
-   * @returns what became of each session.
+   * @returns what became of each session; with `all`, at the end also of records that cannot be read and do not tell whose
+   * they are: they are left as they are.
    * @throws `invalid_argument` without a URL and without `all`; `store_failed` when a local copy could not be removed.
    */
   async signOut(url?: string | URL, options: SignOutOptions = {}): Promise<SignOutResult[]> {
     this.#requireOpen();
-    const keys = await this.#keysToSignOut(url, options);
+    const unknown: McpOAuthError[] = [];
+    const keys = await this.#keysToSignOut(url, options, (error) => unknown.push(error));
     const { signOutSession } = await import("./flow/manage.ts");
     const results: SignOutResult[] = [];
     for (const key of keys) results.push(await signOutSession(this.#context, key, options));
-    return results;
+    const kept = { server: "", account: "", revocation: "unreadable" } as const;
+    return [...results, ...unknown.map((error) => ({ ...kept, error }))];
   }
 
   /**
    * The sessions in the store, without their tokens: all of them, or with a URL the one of an account on that server. That
-   * one is told of also where there is none, and whatever state the others are in.
+   * one is told of also where there is none, and whatever state the others are in. What cannot be read is told of as
+   * `unreadable`, and hides nothing else; see {@link SessionStatus.server}.
    *
    * @param url the MCP server.
-   * @throws `store_unreadable`, `store_unavailable`; `invalid_argument`, `insecure_url`.
+   * @throws `store_unreadable` when the store cannot be read at all, `store_unavailable`; `invalid_argument`,
+   * `insecure_url`.
    */
   async status(url?: string | URL, options: AccountOptions = {}): Promise<SessionStatus[]> {
     this.#requireOpen();
-    const keys = url === undefined ? await this.#context.coordinator.list() : [this.#session(url, options).key];
-    const { statusOf } = await import("./flow/manage.ts");
-    return Promise.all(keys.map((key) => statusOf(this.#context, key)));
+    const unknown: McpOAuthError[] = [];
+    const all = (): Promise<SessionKey[]> =>
+      this.#context.coordinator.list({ onUnreadable: (error) => unknown.push(error) });
+    const keys = url === undefined ? await all() : [this.#session(url, options).key];
+    const { statusOf, unknownSession } = await import("./flow/manage.ts");
+    const known = await Promise.all(keys.map((key) => statusOf(this.#context, key)));
+    return [...known, ...unknown.map((error) => unknownSession(this.#context, error))];
   }
 
   /**
@@ -288,7 +297,11 @@ export class TokenManager {
     return session;
   }
 
-  async #keysToSignOut(url: string | URL | undefined, { account, all = false }: SignOutOptions): Promise<SessionKey[]> {
+  async #keysToSignOut(
+    url: string | URL | undefined,
+    { account, all = false }: SignOutOptions,
+    onUnreadable: (error: McpOAuthError) => void,
+  ): Promise<SessionKey[]> {
     if (url === undefined && !all) {
       throw new McpOAuthError(
         "invalid_argument",
@@ -297,7 +310,7 @@ export class TokenManager {
     }
     const server = url === undefined ? undefined : canonicalServerUrl(url);
     if (server !== undefined && !all) return [{ server, account: account ?? this.#account }];
-    const keys = await this.#context.coordinator.list();
+    const keys = await this.#context.coordinator.list({ onUnreadable });
     return keys
       .filter((key) => server === undefined || key.server === server)
       .filter((key) => account === undefined || key.account === account);

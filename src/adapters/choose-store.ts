@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { McpOAuthError } from "../core/errors.ts";
-import type { LockHandle, LockOptions, StoredRecord, TokenStore } from "../ports/token-store.ts";
+import type { KeysOptions, LockHandle, LockOptions, StoredRecord, TokenStore } from "../ports/token-store.ts";
 import { writeDurably } from "./encrypted-file/files.ts";
 import type { EncryptedFileStoreOptions } from "./encrypted-file/options.ts";
 import { fileNameFor } from "./file-lock/file-name.ts";
@@ -109,8 +109,8 @@ class ChosenStore implements TokenStore {
     return this.#use((store) => store.delete(key, lock));
   }
 
-  keys(): Promise<string[]> {
-    return this.#use((store) => store.keys());
+  keys(options?: KeysOptions): Promise<string[]> {
+    return this.#use((store) => store.keys(options));
   }
 
   lock(key: string, options?: LockOptions): Promise<LockHandle> {

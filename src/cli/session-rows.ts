@@ -36,7 +36,7 @@ export function sessionRows(session: SessionStatus, output: Output, nowMs: numbe
   const isExpired = expiresAt !== undefined && expiresAt <= nowMs;
   const expires = expiryText(expiresAt, nowMs);
   const problem = error === undefined ? undefined : output.style("red", inertText(error.message, 1000));
-  const who: Row[] = [["account", inertText(account)]];
+  const who: Row[] = account === "" ? [] : [["account", inertText(account)]];
   const where: Row[] = [
     ["stored", storeText(store)],
     ["error", problem],

@@ -5,4 +5,4 @@
 export { importSession } from "./import-session.ts";
 export { signOutSession } from "./sign-out.ts";
 export { staticCredential } from "./static-token.ts";
-export { statusOf } from "./status.ts";
+export { statusOf, unknownSession } from "./status.ts";

@@ -17,8 +17,9 @@ import { type ClientRemovalOutcome, removeClient } from "./remove-client.ts";
  */
 export type RevocationOutcome = "revoked" | "unsupported" | "unreachable" | "refused" | "unreadable" | "no_session";
 
-/** The result of signing out of one account on one server. The local copy is gone in every case. */
+/** The result of signing out of one account on one server. The local copy is gone, except where nobody can tell whose it is. */
 export interface SignOutResult {
+  /** Empty, like the account, where not even this can be read: the local copy is left as it is, and `error` says where. */
   readonly server: string;
   readonly account: string;
   readonly issuer?: string;

@@ -5,6 +5,7 @@ import type { FlowContext } from "./context.ts";
 
 /** One stored session, without its tokens. Times are milliseconds since the epoch. */
 export interface SessionStatus {
+  /** Empty, like the account, where not even this can be read. */
   readonly server: string;
   readonly account: string;
   /** `signed_in`: there are tokens. `signed_out`: they have ended. `unreadable`: see `error`. */
@@ -63,4 +64,9 @@ export async function statusOf(context: FlowContext, key: SessionKey): Promise<S
     if (error instanceof OAuthError) return { ...key, state: "unreadable", store: store.kind, error };
     throw error;
   }
+}
+
+/** Tells of a session that does not even say whose it is. */
+export function unknownSession({ store }: FlowContext, error: McpOAuthError): SessionStatus {
+  return { server: "", account: "", state: "unreadable", store: store.kind, error };
 }

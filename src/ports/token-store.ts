@@ -1,3 +1,5 @@
+import type { McpOAuthError } from "../core/errors.ts";
+
 /**
  * One stored text and the number that its writer's lock had.
  *
@@ -28,6 +30,15 @@ export interface LockOptions {
   timeoutMs?: number;
   /** Ends the waiting. */
   signal?: AbortSignal;
+}
+
+/** How to list keys. */
+export interface KeysOptions {
+  /**
+   * Told, with a `store_unreadable`, of each record whose key is part of what cannot be read, which is then left out.
+   * Without it, such a record makes the promise reject. A store that always knows its keys need not look at this.
+   */
+  onUnreadable?: (error: McpOAuthError) => void;
 }
 
 /**
@@ -63,8 +74,12 @@ export interface TokenStore {
    * @throws `store_failed` as {@link TokenStore.set} does.
    */
   delete(key: string, lock: LockHandle): Promise<void>;
-  /** The keys of all records, in any order. */
-  keys(): Promise<string[]>;
+  /**
+   * The keys of all records, in any order.
+   *
+   * @throws `store_unreadable` when that cannot be told of all, unless `onUnreadable` is there to be told.
+   */
+  keys(options?: KeysOptions): Promise<string[]>;
   /**
    * Takes the lock of a key; at most one owner exists among everybody who shares the store. The lock of an owner that
    * died is free again within five seconds.

@@ -1,6 +1,7 @@
 import type { EventHub } from "../core/events.ts";
 import type { Secret } from "../core/secret.ts";
 import { waitFor } from "../core/wait-for.ts";
+import type { KeysOptions } from "../ports/token-store.ts";
 import type { FailureRow } from "./backoff.ts";
 import { type Credential, isRenewable, type SessionKey, storeKey } from "./credential.ts";
 import { EndedSessions } from "./ended-sessions.ts";
@@ -78,9 +79,9 @@ export class TokenCoordinator {
     return this.#sessions.reload(storeKey(key));
   }
 
-  /** All sessions in the store. */
-  list(): Promise<SessionKey[]> {
-    return this.#sessions.list();
+  /** All sessions in the store, or those that it can tell. */
+  list(options?: KeysOptions): Promise<SessionKey[]> {
+    return this.#sessions.list(options);
   }
 
   /** The credential that {@link TokenCoordinator.credential} would give, if that needs nothing but a look at the clock. */

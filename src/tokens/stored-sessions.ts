@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { compact } from "../core/compact.ts";
-import type { TokenStore } from "../ports/token-store.ts";
+import type { KeysOptions, TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
   type Credential,
@@ -92,9 +92,9 @@ export class StoredSessions {
     return loading;
   }
 
-  /** The keys of all sessions in the store. */
-  async list(): Promise<SessionKey[]> {
-    const keys = await this.#options.store.keys();
+  /** The keys of all sessions in the store, or of those that it can tell. */
+  async list(options?: KeysOptions): Promise<SessionKey[]> {
+    const keys = await this.#options.store.keys(options);
     return keys.map(parseStoreKey).filter((key) => key !== undefined);
   }
 

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { McpOAuthError } from "../../core/errors.ts";
-import type { LockHandle, LockOptions, StoredRecord, TokenStore } from "../../ports/token-store.ts";
+import type { KeysOptions, LockHandle, LockOptions, StoredRecord, TokenStore } from "../../ports/token-store.ts";
 import { FileLocks, type FileLocksOptions } from "../file-lock/file-lock.ts";
 import { fileNameFor } from "../file-lock/file-name.ts";
 import { defaultStateDirectory, type Environment } from "../file-lock/state-directory.ts";
@@ -94,12 +94,18 @@ export class FileStore implements EncryptedFileStore {
     await this.#write(key, lock, (id, mayWrite) => this.#records.remove(id, lock.fence, mayWrite));
   }
 
-  async keys(): Promise<string[]> {
+  async keys({ onUnreadable }: KeysOptions = {}): Promise<string[]> {
     await this.#opened();
     const keys: string[] = [];
     for (const id of this.#records.ids()) {
-      const found = await this.#records.read(id);
-      if (found !== undefined) keys.push(found.key);
+      try {
+        const found = await this.#records.read(id);
+        if (found !== undefined) keys.push(found.key);
+      } catch (error) {
+        // The file's name is a hash: the key is in what cannot be read.
+        if (onUnreadable === undefined || !(error instanceof McpOAuthError)) throw error;
+        onUnreadable(error);
+      }
     }
     return keys;
   }

@@ -106,9 +106,13 @@ function tell(result: SignOutResult, output: Output): string {
   const { server, account, revocation, registration, error, registrationError } = result;
   const as = accountText({ account });
   const isDone = revocation === "revoked" || revocation === "unsupported";
+  const unread =
+    server === ""
+      ? "Left as they are: credentials that cannot be read"
+      : `Removed a session that could not be read: ${server}${as}`;
   const headings: Partial<Record<RevocationOutcome, string>> = {
     no_session: `You were not signed in to ${server}${as}.`,
-    unreadable: output.style("yellow", `Removed a session that could not be read: ${server}${as}`),
+    unreadable: output.style("yellow", unread),
   };
   const heading = headings[revocation] ?? output.style(isDone ? "green" : "yellow", `Signed out of ${server}${as}`);
   const problem = error ?? registrationError;

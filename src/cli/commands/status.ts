@@ -42,10 +42,14 @@ async function status(
   const { output } = context;
   const server = url === undefined ? undefined : canonicalServerUrl(url);
   const { sessions, store, reason } = await readSessions(await context.tokens());
-  const found = sessions
+  const named = sessions
+    .filter(isKnown)
     .filter((session) => server === undefined || session.server === server)
     .filter((session) => options.account === undefined || session.account === options.account)
     .sort((one, other) => (`${one.server} ${one.account}` < `${other.server} ${other.account}` ? -1 : 1));
+  // What does not say whose it is may be what was asked for, unless that has been found.
+  const lost = server !== undefined && named.length > 0 ? [] : sessions.filter((session) => !isKnown(session));
+  const found = [...named, ...lost];
   const data = { sessions: found.map(sessionAsData) };
   if (found.length > 0) output.result(data, found.map((session) => block(session, output)).join("\n\n"));
   else
@@ -57,13 +61,17 @@ async function status(
     output.note(store === "memory" ? reason : `Looked in: ${storeText(store)}`);
     output.note(`Sign in: ${loginCommandLine({ server, account: options.account })}`);
   }
-  return server === undefined ? undefined : exitCodeFor(found);
+  return server === undefined && lost.length === 0 ? undefined : exitCodeFor(server === undefined ? lost : found);
 }
+
+/** Whether a session could be read at least so far that it says whose it is. */
+const isKnown = ({ server }: SessionStatus): boolean => server !== "";
 
 /** One session: its server, and under it what is known. */
 function block(session: SessionStatus, output: Output): string {
   const rows = sessionRows(session, output, Date.now());
-  return `${output.style("bold", inertText(session.server, 500))}\n${output.rows(rows)}`;
+  const title = isKnown(session) ? inertText(session.server, 500) : "Credentials that cannot be read";
+  return `${output.style("bold", title)}\n${output.rows(rows)}`;
 }
 
 function exitCodeFor(sessions: readonly SessionStatus[]): number {

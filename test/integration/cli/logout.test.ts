@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { startScripted } from "../flow/support/harness.ts";
 import { startPair } from "../flow/support/real-servers.ts";
 import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
-import { signIn } from "./support/sign-in.ts";
+import { damageWhatIsWrittenBy, signIn } from "./support/sign-in.ts";
 
 it("revokes, removes, and says what the server did; a second time there is nothing to do", async () => {
   const { as, mcp } = await startPair();
@@ -93,4 +93,20 @@ it("ends the session of one account, all of a server, or all there are, and remo
   expect((await runCli(["logout", "--all"], home)).stdout).toContain(`Signed out of ${other.mcpUrl.href}`);
   expect(await left()).toBe(0);
   expect(await runCli(["logout", "--all"], home)).toMatchObject({ exitCode: 0, stdout: "No sessions.\n" });
+});
+
+it("ends all sessions that can be read, and says what is left: exit code 7", async () => {
+  const { as, mcp } = await startPair();
+  const home = await newHome();
+  await signIn(home, mcp.url);
+  await damageWhatIsWrittenBy(home, () => signIn(home, mcp.url, "work"));
+  const result = await runCli(["logout", "--all", "--json"], home);
+  expect(result.exitCode).toBe(7);
+  expect(jsonOf(result).results).toMatchObject([
+    { server: mcp.url.href, account: "default", revocation: "revoked" },
+    { server: "", account: "", revocation: "unreadable", error: { code: "store_unreadable" } },
+  ]);
+  expect(as.log.count("POST", "/token/revocation")).toBe(2);
+  const { stdout } = await runCli(["logout", "--all"], home);
+  expect(stdout).toContain("Left as they are: credentials that cannot be read\n");
 });

@@ -4,7 +4,7 @@ import { requires } from "../../support/requires.ts";
 import { startScripted } from "../flow/support/harness.ts";
 import { startPair } from "../flow/support/real-servers.ts";
 import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
-import { signIn, tooWide } from "./support/sign-in.ts";
+import { damageWhatIsWrittenBy, signIn, tooWide } from "./support/sign-in.ts";
 import { openTerminal } from "./support/terminal.ts";
 
 it("says that there is no session, where it looked, and how to get one", async () => {
@@ -84,6 +84,29 @@ it("tells of a session that cannot be read, and of sessions that cannot", async 
   expect(result.exitCode).toBe(7);
   expect(result.stdout).toContain("store_unreadable");
   expect((await runCli(["status", mcp.url.href], { env })).exitCode).toBe(7);
+});
+
+it("shows what can be read beside what cannot, not even whose it is; exit code 7 where that may be what was asked for", async () => {
+  const [one, other] = [await startScripted(), await startScripted()];
+  const home = await newHome();
+  await signIn(home, one.mcpUrl);
+  await signIn(home, other.mcpUrl);
+  await damageWhatIsWrittenBy(home, () => signIn(home, other.mcpUrl, "work"));
+  const all = await runCli(["status"], home);
+  expect(all.exitCode).toBe(7);
+  expect(all.stdout).toMatch(/\nCredentials that cannot be read\n\n? {2}state +unreadable\n/);
+  expect(all.stdout).toMatch(/records\/\S+\.record\s+cannot be read/);
+  const { sessions } = jsonOf<{ sessions: { server: string; state: string }[] }>(
+    await runCli(["status", "--json"], home),
+  );
+  expect(sessions.map(({ server, state }) => `${server} ${state}`).sort()).toEqual(
+    [` unreadable`, `${one.mcpUrl.href} signed_in`, `${other.mcpUrl.href} signed_in`].sort(),
+  );
+  const found = await runCli(["status", one.mcpUrl.href], home);
+  expect(found.exitCode).toBe(0);
+  expect(found.stdout).not.toContain("cannot be read");
+  const missed = await runCli(["status", other.mcpUrl.href, "--account", "work"], home);
+  expect(missed.exitCode).toBe(7);
 });
 
 describe.runIf(requires("terminal"))("in a terminal", () => {

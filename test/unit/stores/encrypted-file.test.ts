@@ -93,6 +93,9 @@ describe("a file that was changed", () => {
     const message = expect.stringMatching(hint);
     await expect(store.get("key")).rejects.toMatchObject({ code: "store_unreadable", message });
     await expect(store.keys()).rejects.toMatchObject({ code: "store_unreadable" });
+    const told: unknown[] = [];
+    expect(await store.keys({ onUnreadable: (error) => told.push(error) })).toEqual([]);
+    expect(told).toEqual([expect.objectContaining({ code: "store_unreadable", message })]);
     // Looking at it does not touch it.
     expect(await readdir(records())).toEqual(before);
     expect(await Promise.all(before.map((name) => readFile(join(records(), name))))).toEqual(contents);

@@ -1,3 +1,4 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TokenManager } from "mcp-oauth-client";
 import { defaultStateDirectory } from "../../../../src/adapters/file-lock/state-directory.ts";
@@ -33,6 +34,19 @@ export async function signIn(
     await tokens.signIn(url);
   } finally {
     await tokens.close();
+  }
+}
+
+/** Damages the files that this work writes into the encrypted store of a home. */
+export async function damageWhatIsWrittenBy({ folder, env }: CliHome, work: () => Promise<unknown>): Promise<void> {
+  const records = join(defaultStateDirectory(env, process.platform, folder), "tokens", "records");
+  const list = async (): Promise<string[]> => (await readdir(records)).filter((name) => name.endsWith(".record"));
+  const before = await list();
+  await work();
+  for (const name of (await list()).filter((each) => !before.includes(each))) {
+    const bytes = await readFile(join(records, name));
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(join(records, name), bytes);
   }
 }
 
