@@ -27,7 +27,7 @@ import { inertText } from "./text.ts";
  * | `invalid_authorization_response` | the response is not the answer to our request | sign in again |
  * | `redirect_unavailable` | the loopback listener could not be opened | free the port or choose another |
  * | `browser_unavailable` | no browser could be opened and nobody took the URL | open it by hand, use `flow: "paste"` |
- * | `interaction_required` | a person is needed and `interactive` is false | call `signIn` where a person is |
+ * | `interaction_required` | a person is needed and `interactive` is false | call `signIn` on a token manager with `interactive: true` |
  * | `sign_in_required` | the session has ended | call `signIn` |
  * | `token_request_failed` | the token endpoint refused | see `oauthError` |
  * | `refresh_failed` | the token has expired and could not be refreshed for now | retry later; the session is kept |

@@ -182,7 +182,7 @@ function bearerOnlyNotEnough({ server, issuer }: Discovery): McpOAuthError {
 function interactionRequired(server: string, issuer: string, scope: string | undefined): McpOAuthError {
   return new McpOAuthError(
     "interaction_required",
-    `A person has to sign in to ${server} at ${issuer}, and this token manager is not interactive. Call signIn where there is a person.`,
+    `A person has to sign in to ${server} at ${issuer}, and this token manager is not interactive. Call signIn on one with interactive: true.`,
     { server, issuer, ...(scope !== undefined && { requiredScope: scope }) },
   );
 }
