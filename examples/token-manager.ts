@@ -6,7 +6,7 @@ import { McpOAuthError, TokenManager } from "mcp-oauth-client";
 const url = process.argv[2] ?? "http://127.0.0.1:3000/mcp";
 
 const tokens = new TokenManager({ clientName: "Example" });
-tokens.on("sign_in_started", () => console.log("Look at your browser: please sign in there."));
+tokens.on("sign_in_started", () => console.log("A sign-in has started. Please finish it."));
 
 try {
   // From memory, else from the store, else refreshed, else by a sign-in.
@@ -15,13 +15,11 @@ try {
   if (expiresAt !== undefined) console.log(`It expires at ${new Date(expiresAt).toISOString()}`);
   console.log(`It does not end up in logs by accident: ${accessToken}`);
 
-  const response = await fetch(url, {
+  // In the place of the global fetch: it puts the token on the request, of whatever kind it is.
+  const authorizedFetch = tokens.fetch(url);
+  const response = await authorizedFetch(url, {
     method: "POST",
-    headers: {
-      authorization: `Bearer ${accessToken.reveal()}`,
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-    },
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: initializeParams() }),
   });
   console.log(`The server answers ${response.status}`);

@@ -10,13 +10,15 @@ const tokens = new TokenManager({ clientName: "Example" });
 tokens.on("authorization_server_selected", ({ server, authorizationServer }) => {
   console.log(`${server} wants a sign-in at ${authorizationServer}`);
 });
-tokens.on("sign_in_started", () => console.log("Look at your browser: please sign in there."));
+tokens.on("sign_in_started", () => console.log("A sign-in has started. Please finish it."));
 tokens.on("store_selected", ({ store, reason }) => console.log(`Tokens are kept in: ${store} (${reason})`));
 
 const client = new Client({ name: "example", version: "1.0.0" });
 try {
-  // The first time this waits for the sign-in; later on the stored token is used, and refreshed when it is due.
-  await client.connect(new StreamableHTTPClientTransport(url, { fetch: tokens.fetch(url) }));
+  const transport = new StreamableHTTPClientTransport(url, { fetch: tokens.fetch(url) });
+  // The first time this waits for the sign-in; later on the stored token is used, and refreshed when it is due. Without
+  // the timeout the SDK gives up after 60 seconds, which is short for somebody who has to sign in.
+  await client.connect(transport, { timeout: 300_000 });
   const { tools } = await client.listTools();
   console.log(`Connected. The server has ${tools.length} tools: ${tools.map((tool) => tool.name).join(", ")}`);
 } catch (error) {

@@ -11,7 +11,9 @@ export class App {
   }
 
   async connect(url: URL): Promise<void> {
-    await this.#client.connect(new StreamableHTTPClientTransport(url, { fetch: this.tokens.fetch(url) }));
+    const transport = new StreamableHTTPClientTransport(url, { fetch: this.tokens.fetch(url) });
+    // A person at a real browser may need longer than the SDK's 60 seconds.
+    await this.#client.connect(transport, { timeout: 300_000 });
   }
 
   /** Calls the server's tool `whoami`. */

@@ -5,7 +5,8 @@ import { type Stage, TOKEN_SECONDS } from "./stage.ts";
 const CODE = [
   'const tokens = new TokenManager({ clientName: "Demo app" });',
   "const fetch = tokens.fetch(url);",
-  "await client.connect(new StreamableHTTPClientTransport(url, { fetch }));",
+  "const transport = new StreamableHTTPClientTransport(url, { fetch });",
+  "await client.connect(transport, { timeout: 300_000 });",
 ];
 
 export function introduce(report: Report, { mcpServer, authorizationServer, store }: Stage): void {

@@ -77,7 +77,7 @@ describe.each(["v1", "v2"] as const)("the examples, with a server of SDK %s", (s
     const { code, stdout, stderr } = await run(name, server.url);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(`${server.resource} wants a sign-in at ${new URL(authorizationServer.issuer).host}\n`);
-    expect(stdout).toContain("Look at your browser");
+    expect(stdout).toContain("A sign-in has started.");
     expect(stdout).toContain(`Connected. The server has ${TOOLS}`);
     expect(browser.visited.splice(0)).toHaveLength(1);
     await server.close();
