@@ -21,6 +21,7 @@ it("signs in with one token manager what another one on the same store sends", a
   const { tokens: person } = startHost({ store });
   const refused = await failure(newConnection(choice, tokens, mcp.url).connect(), "interaction_required");
   expect(refused.message).toContain("Call signIn on one with interactive: true.");
+  expect(refused.requiredScope).toContain("mcp:tools");
 
   await person.signIn(mcp.url);
   const connection = await connected(choice, tokens, mcp.url);
