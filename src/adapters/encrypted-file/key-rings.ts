@@ -10,14 +10,16 @@ import type { KeyRing } from "./key-source.ts";
 
 const files = fileSystem.promises;
 
-/** Enough for processes that are still at work with an older key. */
-const KEPT_KEYS = 4;
-
 /** What both kinds of ring need to know of the records. */
 export interface RingContext {
   /** Whether there are records already: then a key that is missing was lost, and a new one would be of no use. */
   hasRecords(): boolean;
 }
+
+/*
+ * A ring only ever grows. Whoever has been at work since before a new key was made may write one more record with any older
+ * one, and a key file may serve other folders as well: a key that is dropped may be the only one for some record.
+ */
 
 /** Keys in the operating system's keychain, as one of its records. */
 export function keychainRing(keychain: TokenStore, directory: string, context: RingContext): KeyRing {
@@ -41,7 +43,7 @@ export function keychainRing(keychain: TokenStore, directory: string, context: R
   return {
     load: async () => (await read()) ?? change(async (old) => old ?? firstRing(context, `no key in ${where}`)),
     renew: async () => {
-      await change(async (old) => [newKey(), ...(old ?? [])].slice(0, KEPT_KEYS));
+      await change(async (old) => renewed(old, where));
     },
   };
 }
@@ -72,8 +74,12 @@ export function fileRing(path: string, context: RingContext): KeyRing {
   return {
     load: async () => (await read()) ?? make(),
     renew: async () => {
-      const old = (await read()) ?? [];
-      await writeDurably(path, Buffer.from(writeRing([newKey(), ...old].slice(0, KEPT_KEYS)), "latin1"));
+      const ring = renewed(await read(), `the file ${path}`);
+      try {
+        await writeDurably(path, Buffer.from(writeRing(ring), "latin1"));
+      } catch (error) {
+        throw unreadableKeyFile(path, error);
+      }
     },
   };
 }
@@ -83,6 +89,15 @@ function firstRing(context: RingContext, missing: string): readonly Uint8Array[]
   throw new McpOAuthError(
     "store_unreadable",
     `There are encrypted credentials, but ${missing}. Restore the key; if it is lost for good, remove the encrypted files and sign in again.`,
+  );
+}
+
+/** The ring with a new key in front. Without the older ones, all that they encrypted would be lost. */
+function renewed(old: readonly Uint8Array[] | undefined, where: string): readonly Uint8Array[] {
+  if (old !== undefined) return [newKey(), ...old];
+  throw new McpOAuthError(
+    "store_unavailable",
+    `There is no key in ${where} any more, so no new one was made: what is encrypted with it could not be read again. Restore the key, then try again.`,
   );
 }
 

@@ -20,7 +20,7 @@ export type EncryptedFileKey =
   | { environmentVariable: string }
   /**
    * The path of a file with the key, made with mode 0600 when it is not there. It must not lie in the folder of the
-   * records: whoever gets a copy of that would have both.
+   * records: whoever gets a copy of that would have both. The first line is the present key; those below are older ones.
    */
   | { keyFile: string };
 

@@ -27,12 +27,18 @@ export interface EncryptedFileStore extends TokenStore {
   probe(): Promise<void>;
   /**
    * Encrypts every record with the present key. A key that is kept in the keychain or in a key file is replaced by a new
-   * one first; any other key you change yourself, with the old one in `previousKeys`.
+   * one first, and stays behind it, for those who still work with it; any other key you change yourself, with the old one
+   * in `previousKeys`.
    *
-   * @throws `store_unreadable` when a record cannot be read; those before it are done.
+   * @throws `store_unreadable` when a record cannot be read, `store_unavailable` when the keychain or the key file cannot be
+   * used: nothing has changed then. `store_failed` or `lock_timeout` when a record could not be written: those before it are
+   * done, the others can be read as before, and it can be called again.
    */
   rotate(): Promise<RotateResult>;
 }
+
+/** Names the lock of those who make a new key. No session and no client has such a name. */
+const RENEWAL = "a new key for the encrypted files";
 
 /** What tests replace. */
 export interface EncryptedFileStoreParts {
@@ -125,9 +131,8 @@ export class FileStore implements EncryptedFileStore {
 
   async rotate(): Promise<RotateResult> {
     await this.#opened();
-    await this.#keys.renew();
     let rewritten = 0;
-    for (const key of await this.keys()) {
+    for (const key of await this.#renewKey()) {
       const lock = await this.lock(key);
       try {
         const record = await this.get(key);
@@ -139,6 +144,22 @@ export class FileStore implements EncryptedFileStore {
       }
     }
     return { rewritten };
+  }
+
+  /**
+   * Makes a new key to be the present one, one process at a time: of two that do so at once, one would lose its key.
+   *
+   * @returns the keys of all records, read before: one that cannot be read stops it while all is as it was.
+   */
+  async #renewKey(): Promise<string[]> {
+    const lock = await this.#locks.lock(RENEWAL);
+    try {
+      const keys = await this.keys();
+      await this.#keys.renew();
+      return keys;
+    } finally {
+      await lock.release();
+    }
   }
 
   async #open(): Promise<void> {

@@ -321,6 +321,73 @@ describe("keys", () => {
     expect((await open(options).get("key"))?.value).toBe("2");
   });
 
+  test("rotate() stops at a record that cannot be read before anything has changed, however often it is tried", async () => {
+    const keyFile = join(root.path, `stopped-${placeCount}`);
+    const store = open({ keyFile });
+    await write(store, "a", "1");
+    const [damaged, ring] = [await recordPath(), await readFile(keyFile, "utf8")];
+    await write(store, "b", "2");
+    const whole = await readFile(damaged);
+    await writeFile(damaged, "damaged");
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await expect(store.rotate()).rejects.toMatchObject({ code: "store_unreadable" });
+    }
+    expect(await readFile(keyFile, "utf8")).toBe(ring);
+    expect((await open({ keyFile }).get("b"))?.value).toBe("2");
+    await writeFile(damaged, whole);
+    expect(await store.rotate()).toEqual({ rewritten: 2 });
+    expect((await open({ keyFile }).get("a"))?.value).toBe("1");
+  });
+
+  test("rotations at once lose no key and no record", async () => {
+    const keyFile = join(root.path, `rotations-${placeCount}`);
+    const stores = [1, 2, 3].map(() => open({ keyFile }));
+    for (const name of ["a", "b", "c"]) await write(stores[0] as FileStore, name, name);
+    await Promise.all(stores.map((store) => store.rotate()));
+    expect((await readFile(keyFile, "utf8")).trim().split("\n")).toHaveLength(4);
+    for (const name of ["a", "b", "c"]) expect((await open({ keyFile }).get(name))?.value).toBe(name);
+  });
+
+  test.each(["keyFile", "keychain"] as const)(
+    "%s: rotate() keeps what others encrypted with an older key",
+    async (kind) => {
+      const options: EncryptedFileStoreOptions =
+        kind === "keyFile"
+          ? { keyFile: join(root.path, `older-${placeCount}`) }
+          : { keychain: { keytar: new FakeKeytar(), directory: root.path } };
+      const longAtWork = open(options);
+      await longAtWork.probe();
+      const store = open(options);
+      await write(store, "key", "value");
+      for (let rotation = 0; rotation < 6; rotation += 1) await store.rotate();
+      await write(longAtWork, "new", "from an old key");
+      expect((await open(options).get("new"))?.value).toBe("from an old key");
+    },
+  );
+
+  test.each(["keyFile", "keychain"] as const)(
+    "%s: rotate() makes no key in the place of one that is gone",
+    async (kind) => {
+      const keyFile = join(root.path, `gone-${placeCount}`);
+      const keychain = new FakeKeytar();
+      const store = open(kind === "keyFile" ? { keyFile } : { keychain: { keytar: keychain, directory: root.path } });
+      await write(store, "key", "value");
+      const ring = kind === "keyFile" ? await readFile(keyFile) : Buffer.alloc(0);
+      const items = new Map(keychain.items);
+      await rm(keyFile, { force: true });
+      keychain.items.clear();
+      await expect(store.rotate()).rejects.toMatchObject({
+        code: "store_unavailable",
+        message: expect.stringMatching(/no key in .* any more.*Restore the key/),
+      });
+      expect(existsSync(keyFile)).toBe(false);
+      expect([...keychain.items.keys()].filter((name) => name.includes("record-"))).toEqual([]);
+      if (kind === "keyFile") await writeFile(keyFile, ring, { mode: 0o600 });
+      for (const [name, item] of items) keychain.items.set(name, item);
+      expect(await store.rotate()).toEqual({ rewritten: 1 });
+    },
+  );
+
   test("a key that is lost is never replaced while there are records", async () => {
     const keyFile = join(root.path, `lost-${placeCount}`);
     await write(open({ keyFile }), "key", "value");
