@@ -48,8 +48,9 @@ const heldHere = new Set<string>();
  * Locks for everything that shares a folder: requests, store instances, threads, processes, and other containers that
  * mount it. At most one owner a key; each has a fence higher than all before.
  *
- * An owner that died on this machine is replaced at the next look of a waiter (50 ms), one elsewhere after four seconds
- * without heartbeat, one that exists but is frozen after a minute. See {@link Generations} for the files.
+ * An owner that died on this machine is replaced at the next look of a waiter (50 ms) where the system has a name for each
+ * boot (Linux), and as one elsewhere where it has none: after four seconds without heartbeat. One that exists but is frozen
+ * is replaced after a minute. See {@link Generations} for the files.
  */
 export class FileLocks {
   readonly #options: Required<FileLocksOptions>;
@@ -171,7 +172,7 @@ export class FileLocks {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       // One line for one folder, under whatever name it is reached.
-      this.#directory = realpathSync(directory);
+      this.#directory = trueName(directory);
       return this.#directory;
     } catch (error) {
       throw this.#worded(error, undefined);
@@ -181,6 +182,16 @@ export class FileLocks {
   #worded(error: unknown, signal: AbortSignal | undefined): unknown {
     if (error instanceof McpOAuthError || (signal?.aborted === true && error === signal.reason)) return error;
     return unusableFolder(this.#options.directory, error);
+  }
+}
+
+/** The system's own answer also puts upper and lower case right, where it takes no notice of them (macOS, Windows). */
+function trueName(directory: string): string {
+  try {
+    return realpathSync.native(directory);
+  } catch {
+    // Some drives of Windows (in memory, of networks) have no such answer.
+    return realpathSync(directory);
   }
 }
 

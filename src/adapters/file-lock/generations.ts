@@ -90,7 +90,7 @@ export class Generations {
   }
 
   /**
-   * Tries to become generation `generation`.
+   * Tries to become generation `generation`. One that cannot be sure of it lets go of it again.
    *
    * @returns whether that worked; `false` when somebody else was faster.
    */
@@ -102,23 +102,34 @@ export class Generations {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
       throw error;
     }
-    const names = this.#list();
-    if (highest(names) > generation) {
-      // We listed before an owner cleaned up and created after it: not the newest, hence not the owner.
-      unlinkIfThere(path);
-      return false;
+    try {
+      const names = this.#list();
+      if (highest(names) > generation) {
+        // We listed before an owner cleaned up and created after it: not the newest, hence not the owner.
+        unlinkIfPossible(path);
+        return false;
+      }
+      this.#clean(names, generation);
+      return true;
+    } catch (error) {
+      this.release(generation);
+      throw error;
     }
-    this.#clean(names, generation);
-    return true;
   }
 
-  /** Marks a generation as released. */
+  /**
+   * Marks a generation as released; where that fails, as one whose owner has been silent for long. Then those who wait
+   * elsewhere take over after having watched for a moment, and not only after the whole lease of a process that lives.
+   */
   release(generation: number): void {
-    const file = openSync(this.#path(generation), "r+");
     try {
-      writeSync(file, RELEASED, 0);
-    } finally {
-      closeSync(file);
+      this.#markReleased(generation);
+    } catch {
+      try {
+        this.touch(generation, 0);
+      } catch {
+        // Gone when somebody took over long ago. In any other case the heartbeat is missed.
+      }
     }
   }
 
@@ -142,7 +153,16 @@ export class Generations {
 
   /** Takes back what {@link Generations.announceWaiting} said; those who still wait will say it again. */
   forgetWaiting(): void {
-    unlinkIfThere(join(this.folder, WAITING_FILE));
+    unlinkIfPossible(join(this.folder, WAITING_FILE));
+  }
+
+  #markReleased(generation: number): void {
+    const file = openSync(this.#path(generation), "r+");
+    try {
+      writeSync(file, RELEASED, 0);
+    } finally {
+      closeSync(file);
+    }
   }
 
   #list(): string[] {
@@ -159,7 +179,7 @@ export class Generations {
     if (names.length <= 2 * KEPT_GENERATIONS) return;
     for (const name of names) {
       const number = parseGeneration(name);
-      if (number > 0 && number <= generation - KEPT_GENERATIONS) unlinkIfThere(join(this.folder, name));
+      if (number > 0 && number <= generation - KEPT_GENERATIONS) unlinkIfPossible(join(this.folder, name));
     }
   }
 
@@ -185,10 +205,9 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
 }
 
-function unlinkIfThere(path: string): void {
+/** What is left over does no harm, and a later owner cleans up as well. On Windows a virus scanner may be looking at it. */
+function unlinkIfPossible(path: string): void {
   try {
     unlinkSync(path);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
+  } catch {}
 }

@@ -58,12 +58,7 @@ export class HeldFileLock implements LockHandle {
     if (this.#released) return;
     this.#released = true;
     this.#cancelHeartbeat();
-    try {
-      this.#parts.generations.release(this.fence);
-    } catch {
-      // Gone when somebody took over long ago. In any other case the next one here sees that nobody holds it, and
-      // those elsewhere miss the heartbeat.
-    }
+    this.#parts.generations.release(this.fence);
     this.#parts.onReleased();
   }
 

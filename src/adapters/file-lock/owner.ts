@@ -26,6 +26,8 @@ export interface LockOwner {
 export type OwnerState = "dead" | "alive" | "unknown";
 
 const INSTANCE = randomToken(12);
+/** Begins the name of a machine that has nothing better than its host name, which another may have as well. */
+const NAMED_BY_HOST = "host ";
 let self: LockOwner | undefined;
 
 /** The owner that this module instance is. */
@@ -45,14 +47,19 @@ export function currentOwner(): LockOwner {
  *
  * @param holdsItHere whether this module instance knows itself to be holding the lock in question.
  */
-export function judgeOwner(owner: LockOwner | undefined, holdsItHere: boolean): OwnerState {
+export function judgeOwner(
+  owner: LockOwner | undefined,
+  holdsItHere: boolean,
+  me: LockOwner = currentOwner(),
+): OwnerState {
   if (owner === undefined) return "unknown";
-  const me = currentOwner();
   // Our own name on a lock that we do not hold: releasing it must have failed.
   if (owner.instance === me.instance) return holdsItHere ? "alive" : "dead";
   if (owner.machine !== me.machine) return "unknown";
   if (owner.processId === me.processId) return owner.processStart === me.processStart ? "unknown" : "dead";
-  return isRunning(owner) ? "alive" : "dead";
+  if (isRunning(owner)) return "alive";
+  // It may run on another machine of the same name, which shares the folder.
+  return me.machine.startsWith(NAMED_BY_HOST) ? "unknown" : "dead";
 }
 
 function isRunning(owner: LockOwner): boolean {
@@ -87,7 +94,7 @@ function machineName(): string {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
     return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
   } catch {
-    return `host ${process.getBuiltinModule("node:os").hostname()}`;
+    return `${NAMED_BY_HOST}${process.getBuiltinModule("node:os").hostname()}`;
   }
 }
 

@@ -60,16 +60,16 @@ describe("between processes", () => {
     expect(Math.max(...turns) / Math.min(...turns)).toBeLessThan(6);
   }, 20_000);
 
-  test("a killed owner is replaced at once", async () => {
+  test("a killed owner is replaced at once, or after a silence where another machine may have the same name", async () => {
     const owner = start("hold");
     const fence = (await owner.message()) as number;
     const locks = new FileLocks({ directory: locksFolder.path });
     await expect(locks.lock("held", { timeoutMs: 200 })).rejects.toMatchObject({ code: "lock_timeout" });
-    const waiting = locks.lock("held", { timeoutMs: 5000 });
+    const waiting = locks.lock("held", { timeoutMs: 10_000 });
     owner.child.kill("SIGKILL");
     const killedAt = performance.now();
     const lock = await waiting;
-    expect(performance.now() - killedAt).toBeLessThan(1000);
+    expect(performance.now() - killedAt).toBeLessThan(process.platform === "linux" ? 1000 : 5000);
     expect(lock.fence).toBeGreaterThan(fence);
     await lock.release();
   }, 20_000);

@@ -1,11 +1,13 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FileLocks } from "../../../src/adapters/file-lock/file-lock.ts";
 import { fileNameFor } from "../../../src/adapters/file-lock/file-name.ts";
-import { currentOwner, type LockOwner } from "../../../src/adapters/file-lock/owner.ts";
+import { currentOwner, judgeOwner, type LockOwner } from "../../../src/adapters/file-lock/owner.ts";
 import { Silence } from "../../../src/adapters/file-lock/silence.ts";
+import { fileSystem } from "../../../src/adapters/file-system.ts";
 import { temporaryFolder } from "./support/child.ts";
 
 describe("the silence of an owner", () => {
@@ -37,6 +39,20 @@ describe("the silence of an owner", () => {
     for (let now = 100_000; now <= 104_200; now += 50) silence.look(seen, now);
     expect(silence.isOver("alive", limits)).toBe(true);
   });
+});
+
+test.each([
+  ["its boot", "64a2e2ac-a3c3-4d5f-8a3c-1a2b3c4d5e6f pid:[4026531836]", "dead"],
+  ["its host name alone, which another one may have", `host ${hostname()}`, "unknown"],
+])("a process that is not there, on a machine known by %s", (_title, machine, expected) => {
+  const me = { ...currentOwner(), machine };
+  const { pid: processId } = spawnSync(process.execPath, ["--version"]);
+  expect(judgeOwner({ ...me, instance: "somebody else", processId }, false, me)).toBe(expected);
+  expect(judgeOwner({ ...me, instance: "somebody else", processId: process.ppid, processStart: "" }, false, me)).toBe(
+    "alive",
+  );
+  // What is our own is known for certain.
+  expect(judgeOwner(me, false, me)).toBe("dead");
 });
 
 describe.concurrent("owners that cannot be asked", () => {
@@ -126,6 +142,35 @@ describe("in one process", () => {
     expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, index) => index));
     const evens = order.filter((index) => index % 2 === 0);
     expect(evens).toEqual([...evens].sort((a, b) => a - b));
+  });
+
+  test("instances form one line where the system takes two spellings for the same folder", async () => {
+    // As on systems that take no notice of upper and lower case: the folder has one name, whatever it is asked for by.
+    vi.spyOn(fileSystem.realpathSync, "native").mockReturnValue(await realpath(locksFolder.path));
+    const lock = await new FileLocks({ directory: locksFolder.path }).lock("key");
+    const other = new FileLocks({ directory: join(work.path, "LOCKS") });
+    await expect(other.lock("key", { timeoutMs: 0 })).rejects.toMatchObject({ code: "lock_timeout" });
+    await lock.release();
+  });
+
+  test("a folder whose name the system cannot tell is used all the same", async () => {
+    vi.spyOn(fileSystem.realpathSync, "native").mockImplementation(() => {
+      throw Object.assign(new Error("EISDIR"), { code: "EISDIR" });
+    });
+    await (await new FileLocks({ directory: locksFolder.path }).lock("key")).release();
+  });
+
+  test("what cannot be cleaned up keeps nobody from the lock", async () => {
+    const folder = join(locksFolder.path, fileNameFor("key"));
+    for (let generation = 1; generation <= 20; generation += 1) {
+      // Folders, which cannot be removed as files are.
+      await mkdir(join(folder, String(generation)), { recursive: true });
+    }
+    await writeFile(join(folder, "21"), `R${JSON.stringify(currentOwner())}`);
+    await mkdir(join(folder, "waiting"));
+    const lock = await new FileLocks({ directory: locksFolder.path }).lock("key");
+    expect(lock.fence).toBe(22);
+    await lock.release();
   });
 
   test("a fence is above the floor that the caller knows, also when the lock files are gone", async () => {
