@@ -102,7 +102,6 @@ export class HelperProcess {
    * @throws `KeychainFailure` `stuck` after the deadline; an `Error` with the library's words; {@link HelperUnavailable}.
    */
   async request(request: HelperRequest): Promise<string | boolean | null> {
-    this.#cancelIdle?.();
     try {
       const first = await this.#attempt(request);
       // It may have been killed from outside. All operations can be repeated.
@@ -126,6 +125,8 @@ export class HelperProcess {
   /** @returns the answer, or `undefined` when the child ended before it gave one. */
   #attempt(request: HelperRequest): Promise<Answer | undefined> {
     const child = this.start();
+    // It is not idle, however long it takes. A child that has just been started counts its idle time from then on.
+    this.#cancelIdle?.();
     this.#requests += 1;
     const id = this.#requests;
     return new Promise((resolve, reject) => {
