@@ -351,6 +351,7 @@ export class TokenManager {
       http,
       events,
       refreshAt: options.refreshAt ?? 0.8,
+      ...(options.requestTimeoutMs !== undefined && { requestTimeoutMs: options.requestTimeoutMs }),
       ...(options.sessionPolicy !== undefined && { sessionPolicy: options.sessionPolicy }),
       profiles,
       renewByGrant: (key, credential) =>

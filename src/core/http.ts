@@ -47,7 +47,8 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** How long a request may take where nobody says. */
+export const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
 /**
@@ -69,7 +70,7 @@ export class Http {
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const details = request.details ?? {};
     const deadline = new AbortController();
-    const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timeoutMs = this.#options.timeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     const cancelDeadline = this.#options.clock.schedule(() => deadline.abort(), timeoutMs);
     const signal = request.signal === undefined ? deadline.signal : AbortSignal.any([request.signal, deadline.signal]);
     try {

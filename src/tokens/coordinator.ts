@@ -15,6 +15,8 @@ import { type BeforeRemoval, type LoadedSession, StoredSessions } from "./stored
 export interface CoordinatorOptions extends Omit<RefreshContext, "remember" | "onStep"> {
   readonly events: EventHub;
   readonly onRefreshStep?: (step: RefreshStep) => void | Promise<void>;
+  /** How long a request to an authorization server may take. Default 30,000. */
+  readonly requestTimeoutMs?: number;
 }
 
 /**
@@ -200,9 +202,11 @@ export class TokenCoordinator {
     const credential = session?.credential;
     if (session === undefined || credential === undefined) return;
     const freshness = freshnessOf(session.moments, this.#options.clock.now());
-    if (freshness === "due") this.#refreshInBackground(session.record, session, credential);
+    // What was received and could not be written must not wait until somebody needs it: it is kept nowhere else.
+    const isToBeTried = freshness === "due" || this.#sessions.hasUnwritten(name);
+    if (isToBeTried) this.#refreshInBackground(session.record, session, credential);
     // Woken for another try of somebody who wanted more of it than there was to have.
-    if (freshness === "fresh") this.#reschedule(name, session);
+    else if (freshness === "fresh") this.#reschedule(name, session);
   }
 
   #withinPolicy(

@@ -48,6 +48,8 @@ export class Refresher {
   readonly #options: RefresherOptions;
   readonly #runs = new Map<string, Run & { readonly outcome: Promise<Credential> }>();
   readonly #rows = new Map<string, Row>();
+  /** Failures of the store. They pause the background alone: whoever waits is told by the store itself, each time. */
+  readonly #storeRows = new Map<string, Row>();
   readonly #closing = new AbortController();
 
   constructor(options: RefresherOptions) {
@@ -62,20 +64,22 @@ export class Refresher {
   /** Refreshes a session whose token is still good. Failures are told by events, and met by callers when it has ended. */
   refreshInBackground(key: SessionKey, stale: Credential): void {
     const name = storeKey(key);
-    const left = this.#pauseLeft(name, stale);
+    const left = Math.max(this.#pauseLeft(name, stale), this.#pauseLeft(name, stale, this.#storeRows));
     if (left > 0) this.#options.onRetryAt(name, this.#options.clock.now() + left);
     else this.#run(key, stale, false).catch(() => undefined);
   }
 
   /** The present row of failures of a credential, if there is one. */
   failures(key: SessionKey, { accessToken }: Credential): FailureRow | undefined {
-    const known = this.#rows.get(storeKey(key));
+    const name = storeKey(key);
+    const known = this.#rows.get(name) ?? this.#storeRows.get(name);
     return known?.accessToken === accessToken.reveal() ? known.row : undefined;
   }
 
   /** Forgets failures of a session that has begun anew or was removed. */
   forget(key: SessionKey): void {
     this.#rows.delete(storeKey(key));
+    this.#storeRows.delete(storeKey(key));
   }
 
   /** Waits for refreshes under way, so that no rotated token is lost; none begins any more. */
@@ -159,7 +163,7 @@ export class Refresher {
     const { events, clock, ended, sessionPolicy } = this.#options;
     const credential = usableCredential(sessionPolicy, record);
     if (credential === undefined) throw signedOutElsewhere(key);
-    this.#rows.delete(storeKey(key));
+    this.forget(key);
     ended.forget(key);
     const { issuer, expiresAt, scope } = credential;
     const told = { ...key, issuer, ...(expiresAt !== undefined && { expiresAt }) };
@@ -179,15 +183,33 @@ export class Refresher {
     if (thrown instanceof UnwrittenError) sessions.keepUnwritten(name, thrown.unwritten);
     const error = thrown instanceof UnwrittenError ? thrown.error : thrown;
     if (!(error instanceof McpOAuthError)) throw error;
-    if (error.code === "store_unreadable" || error.code === "store_failed") throw error.withContext(key);
+    if (error.code === "store_unreadable" || error.code === "store_failed") {
+      this.#noteStoreFailure(key, stale, run, error);
+      throw error.withContext(key);
+    }
     const accessToken = stale.accessToken.reveal();
-    const before = this.#rows.get(name);
-    const row = afterFailure(before?.accessToken === accessToken ? before.row : undefined, error, clock.now());
+    const row = this.#nextRow(this.#rows.get(name), stale, error);
     // As long as nobody needs another token, the present one is used.
     const isGivenUp = row.refusals >= REFUSALS_TO_GIVE_UP && run.awaited;
     const told = isGivenUp ? signInRequired(key, `${stale.issuer} keeps refusing to refresh it`, error) : error;
     this.#rows.set(name, { row: { ...row, error: told }, accessToken, lookedAt: clock.now() });
     if (error.code !== "sign_in_required") this.#tellFailure(key, stale, row);
+  }
+
+  /** Whoever waits is told right away. What happens in the background, or was received and not written, is tried again. */
+  #noteStoreFailure(key: SessionKey, stale: Credential, run: Run, error: McpOAuthError): void {
+    const { clock, sessions, onRetryAt } = this.#options;
+    const name = storeKey(key);
+    if (run.awaited && !sessions.hasUnwritten(name)) return;
+    const row = this.#nextRow(this.#storeRows.get(name), stale, error);
+    this.#storeRows.set(name, { row, accessToken: stale.accessToken.reveal(), lookedAt: clock.now() });
+    if (run.awaited) onRetryAt(name, row.retryAt);
+    else this.#tellFailure(key, stale, row);
+  }
+
+  #nextRow(before: Row | undefined, stale: Credential, error: McpOAuthError): FailureRow {
+    const isSameToken = before?.accessToken === stale.accessToken.reveal();
+    return afterFailure(isSameToken ? before?.row : undefined, error, this.#options.clock.now());
   }
 
   #tellFailure(key: SessionKey, { issuer }: Credential, { error, failures, retryAt }: FailureRow): void {
@@ -207,8 +229,8 @@ export class Refresher {
     return told;
   }
 
-  #pauseLeft(name: string, stale: Credential): number {
-    const known = this.#rows.get(name);
+  #pauseLeft(name: string, stale: Credential, rows: ReadonlyMap<string, Row> = this.#rows): number {
+    const known = rows.get(name);
     // Another token than the one that failed means that somebody had success.
     if (known === undefined || known.accessToken !== stale.accessToken.reveal()) return 0;
     return pauseLeft(known.row, this.#options.clock.now());

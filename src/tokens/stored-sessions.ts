@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { compact } from "../core/compact.ts";
-import type { KeysOptions, TokenStore } from "../ports/token-store.ts";
+import { DEFAULT_REQUEST_TIMEOUT_MS } from "../core/http.ts";
+import type { KeysOptions, LockOptions, TokenStore } from "../ports/token-store.ts";
 import {
   activeCredential,
   type Credential,
@@ -39,6 +40,8 @@ export interface StoredSessionsOptions {
   readonly clock: Clock;
   readonly refreshAt: number;
   readonly sessionPolicy?: SessionPolicyOption;
+  /** How long a request to an authorization server may take. Default 30,000. */
+  readonly requestTimeoutMs?: number;
   /** Told whenever a session in memory changes; `undefined` when it is gone. */
   readonly onChange: (name: string, session: LoadedSession | undefined) => void;
 }
@@ -49,6 +52,11 @@ export interface StoredSessionsOptions {
  * @param unread why the store could not say what it holds; `undefined` where it did.
  */
 export type BeforeRemoval = (credentials: readonly Credential[], unread: unknown) => Promise<void>;
+
+/** A refresh sends its request once more where the server asks for a nonce (RFC 9449 section 8). */
+const REQUESTS_PER_REFRESH = 2;
+/** For all else that happens under a lock: a keychain asks somebody to unlock it, or a process is frozen and is replaced. */
+const LOCK_MARGIN_MS = 60_000;
 
 const NO_MOMENTS: TokenMoments = { issuedAt: 0, dueAt: 0, expiredAt: 0 };
 
@@ -67,9 +75,16 @@ export class StoredSessions {
   readonly #sessions = new Map<string, LoadedSession | null>();
   readonly #loading = new Map<string, Promise<LoadedSession | undefined>>();
   readonly #unwritten = new Map<string, Unwritten>();
+  /**
+   * How long a sign-in and a sign-out wait for a session's lock: longer than others hold it, since giving up would throw a
+   * completed sign-in away.
+   */
+  readonly #patienceMs: number;
 
   constructor(options: StoredSessionsOptions) {
     this.#options = options;
+    const { requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
+    this.#patienceMs = REQUESTS_PER_REFRESH * requestTimeoutMs + LOCK_MARGIN_MS;
   }
 
   /** The session if it is in memory: no I/O, no waiting. */
@@ -126,6 +141,11 @@ export class StoredSessions {
     this.#unwritten.set(name, unwritten);
   }
 
+  /** Whether there is something in memory that could not be written. */
+  hasUnwritten(name: string): boolean {
+    return this.#unwritten.has(name);
+  }
+
   /**
    * Writes what could not be written before, if there is such a thing. Whoever has signed in, refreshed or signed out
    * since counts more: their session is neither overwritten nor brought back.
@@ -167,7 +187,7 @@ export class StoredSessions {
   async save(key: SessionKey, credential: Credential): Promise<void> {
     const name = storeKey(key);
     const kept = keptByPolicy(policyFor(this.#options.sessionPolicy, key), credential);
-    await this.#underLock(name, async (write) => {
+    const work = async (write: (record: SessionRecord) => Promise<void>): Promise<void> => {
       const before = await this.#stored(name);
       const requestedScope = kept.requestedScope ?? before?.requestedScope;
       // A key that the host has set comes from no authorization server.
@@ -183,7 +203,8 @@ export class StoredSessions {
       await write(record);
       this.#unwritten.delete(name);
       this.remember(name, record);
-    });
+    };
+    await this.#underLock(name, work, { timeoutMs: this.#patienceMs });
   }
 
   /**
@@ -194,7 +215,7 @@ export class StoredSessions {
   async remove(key: SessionKey, beforehand?: BeforeRemoval): Promise<void> {
     const { store } = this.#options;
     const name = storeKey(key);
-    const lock = await store.lock(name);
+    const lock = await store.lock(name, { timeoutMs: this.#patienceMs });
     try {
       try {
         if (beforehand !== undefined) await this.#readForRemoval(name, beforehand);
@@ -247,9 +268,10 @@ export class StoredSessions {
   async #underLock<Result>(
     name: string,
     work: (write: (record: SessionRecord) => Promise<void>) => Promise<Result>,
+    wait: LockOptions = {},
   ): Promise<Result> {
     const { store } = this.#options;
-    const lock = await store.lock(name);
+    const lock = await store.lock(name, wait);
     try {
       return await work((record) => store.set(name, serializeSession(record), lock));
     } finally {

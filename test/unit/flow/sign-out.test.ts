@@ -1,25 +1,32 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../../src/adapters/memory-store.ts";
+import type { TokenStore } from "../../../src/ports/token-store.ts";
 import { TokenManager } from "../../../src/token-manager.ts";
+import type { TokenManagerOptions } from "../../../src/token-manager-options.ts";
 import {
   type ScriptedAuthorizationServerOptions,
   scriptedAuthorizationServer,
 } from "../../servers/scripted-authorization-server.ts";
 import { shown } from "../../support/failure.ts";
 import { closingAfterEach } from "../../support/stage.ts";
+import { storeWith } from "../tokens-coordinator/stage.ts";
 
 const closing = closingAfterEach();
 
 /** Signs in, then out, at a server that answers revocations as told. */
-async function signedOut(options: ScriptedAuthorizationServerOptions) {
+async function signedOut(
+  options: ScriptedAuthorizationServerOptions,
+  store: TokenStore = memoryStore(),
+  hostOptions: Partial<TokenManagerOptions> = {},
+) {
   const server = await closing(scriptedAuthorizationServer(options));
-  const store = memoryStore();
   const tokens = await closing(
     Promise.resolve(
       new TokenManager({
         clientName: "Test",
         store,
         openBrowser: (url) => void fetch(url).then((page) => page.text()),
+        ...hostOptions,
       }),
     ),
   );
@@ -31,6 +38,19 @@ async function signedOut(options: ScriptedAuthorizationServerOptions) {
 }
 
 describe("signing out", () => {
+  it("and in waits for a session that is being refreshed elsewhere as long as its requests may take", async () => {
+    const inner = memoryStore();
+    const waits: number[] = [];
+    const store = storeWith(inner, {
+      lock: (key, options) => {
+        if (key.startsWith("session/")) waits.push(options?.timeoutMs ?? 0);
+        return inner.lock(key, options);
+      },
+    });
+    await signedOut({}, store, { requestTimeoutMs: 200_000 });
+    expect(waits.filter((waitMs) => waitMs > 400_000)).toHaveLength(2);
+  });
+
   it("revokes the refresh token first, then the access token, and removes both here [REV-1] [REV-3] [REV-4]", async () => {
     const { result, held, revoked, left } = await signedOut({});
     expect(revoked.map((form) => [form.get("token"), form.get("token_type_hint")])).toEqual([

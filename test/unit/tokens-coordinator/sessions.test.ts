@@ -139,6 +139,32 @@ describe("sessions", () => {
     await lock.release();
   });
 
+  it.each([
+    [{}, 60_000],
+    [{ requestTimeoutMs: 120_000 }, 240_000],
+  ])(
+    "wait for their lock longer than a refresh may hold it, when one is saved or removed: %j",
+    async (changes, longestMs) => {
+      const inner = memoryStore();
+      const waits: (number | undefined)[] = [];
+      const stage = await startStage({
+        store: storeWith(inner, {
+          lock: (key, options) => {
+            waits.push(options?.timeoutMs);
+            return inner.lock(key, options);
+          },
+        }),
+      });
+      const credential = await stage.seed();
+      const { coordinator } = stage.open(changes);
+      waits.length = 0;
+      await coordinator.save(KEY, credential);
+      await coordinator.remove(KEY);
+      expect(waits).toHaveLength(2);
+      for (const waitMs of waits) expect(waitMs).toBeGreaterThan(longestMs);
+    },
+  );
+
   it("keep, with a token that could not be written, what is in the store beside it", async () => {
     const inner = memoryStore();
     let isFailing = false;

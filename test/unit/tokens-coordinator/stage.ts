@@ -1,6 +1,7 @@
 // A token endpoint that rotates, a clock that stands still, and coordinators over one store.
 import { afterEach } from "vitest";
 import { memoryStore } from "../../../src/adapters/memory-store.ts";
+import { McpOAuthError } from "../../../src/core/errors.ts";
 import { EventHub, type McpOAuthEvent, type McpOAuthEventName } from "../../../src/core/events.ts";
 import { Http } from "../../../src/core/http.ts";
 import { Secret } from "../../../src/core/secret.ts";
@@ -210,4 +211,20 @@ export function storeWith(inner: TokenStore, changes: Partial<TokenStore>): Toke
     lock: (key, options) => inner.lock(key, options),
     ...changes,
   };
+}
+
+const diskFull = new McpOAuthError("store_failed", "The disk is full.");
+
+/** A store whose writes fail when they contain a text. */
+export function failingStore(inner: TokenStore = memoryStore()): { store: TokenStore; failOn: string | undefined } {
+  const failing = {
+    failOn: undefined as string | undefined,
+    store: storeWith(inner, {
+      set: async (key, value, lock) => {
+        if (failing.failOn !== undefined && value.includes(failing.failOn)) throw diskFull;
+        await inner.set(key, value, lock);
+      },
+    }),
+  };
+  return failing;
 }

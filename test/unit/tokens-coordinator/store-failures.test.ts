@@ -6,23 +6,20 @@ import type { TokenStore } from "../../../src/ports/token-store.ts";
 import { failureOf } from "../../support/failure.ts";
 import { settled } from "../../support/manual-clock.ts";
 import { credentialAt } from "../../support/stage.ts";
-import { HOUR, KEY, looseStore, MINUTE, NAME, secret, startStage, storeWith, textOf, until, write } from "./stage.ts";
-
-const diskFull = new McpOAuthError("store_failed", "The disk is full.");
-
-/** A store whose writes fail when they contain a text. */
-function failingStore(inner: TokenStore = memoryStore()): { store: TokenStore; failOn: string | undefined } {
-  const failing = {
-    failOn: undefined as string | undefined,
-    store: storeWith(inner, {
-      set: async (key, value, lock) => {
-        if (failing.failOn !== undefined && value.includes(failing.failOn)) throw diskFull;
-        await inner.set(key, value, lock);
-      },
-    }),
-  };
-  return failing;
-}
+import {
+  failingStore,
+  HOUR,
+  KEY,
+  looseStore,
+  MINUTE,
+  NAME,
+  secret,
+  startStage,
+  storeWith,
+  textOf,
+  until,
+  write,
+} from "./stage.ts";
 
 describe("a rotated token that cannot be written", () => {
   it("is kept: the error is store_failed, and the next call writes it and goes on, without asking again [REF-6]", async () => {
