@@ -118,8 +118,8 @@ function putInPlace(temporary: string, path: string, content: Uint8Array): void 
   try {
     linkSync(temporary, path);
   } catch (error) {
-    // Some file systems (exFAT, those of some networks) have no links.
-    if (!["EPERM", "ENOTSUP", "ENOSYS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    // Some file systems (exFAT, those of some networks) have no links; Windows calls that EISDIR.
+    if (!["EPERM", "ENOTSUP", "ENOSYS", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     writeFileSync(path, content, { flag: "wx", mode: 0o600 });
   }
 }

@@ -59,6 +59,8 @@ export function passphraseSource(
     const secret = await passphrase.get();
     const key = deriveFromPassphrase(secret, parameters).then((bytes) => dataKeyFrom(bytes, parameters));
     derived.set(name, key);
+    // There may be enough memory the next time.
+    key.catch(() => derived.delete(name));
     return key;
   };
   return {

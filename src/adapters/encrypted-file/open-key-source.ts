@@ -1,8 +1,10 @@
 import { join, relative, resolve, sep } from "node:path";
 import { McpOAuthError } from "../../core/errors.ts";
 import type { Environment } from "../file-lock/state-directory.ts";
+import { unusableFolder } from "../file-lock/unusable-folder.ts";
 import { fileSystem } from "../file-system.ts";
 import { parseKey } from "./data-key.ts";
+import { createDurably } from "./files.ts";
 import { fileRing, keychainRing, type RingContext } from "./key-rings.ts";
 import { type KeySource, passphraseSource, ringSource, secretSource } from "./key-source.ts";
 import type { EncryptedFileKey, Provided } from "./options.ts";
@@ -83,10 +85,10 @@ async function scryptParametersOf(directory: string, cost: number): Promise<Scry
   const path = join(directory, `scrypt-${cost}.json`);
   const made = makeScryptParameters(cost);
   try {
-    await files.writeFile(path, JSON.stringify(made), { flag: "wx", mode: 0o600 });
+    await createDurably(path, Buffer.from(JSON.stringify(made), "latin1"));
     return made;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unusableFolder(directory, error);
   }
   try {
     const known = parseScryptParameters(JSON.parse(await files.readFile(path, "utf8")));

@@ -52,20 +52,28 @@ export class RecordFolder {
     openPrivateFolder(this.#path);
   }
 
-  /** Whether there is any record at all. */
+  /**
+   * Whether there is any record at all.
+   *
+   * @throws `store_unreadable`
+   */
   hasRecords(): boolean {
-    return listRecordFiles(this.#path).some(({ kind }) => kind === "record");
+    return this.#readable().some(({ kind }) => kind === "record");
   }
 
   /** The highest fence that the files of a record bear; 0 when there are none. */
   highestFence(id: string): number {
-    const files = listRecordFiles(this.#path, id);
+    const files = this.#list(id);
     return Math.max(0, ...files.filter(({ kind }) => kind !== "temporary").map(({ fence }) => fence));
   }
 
-  /** The hashes of all records, and of some that were deleted. */
+  /**
+   * The hashes of all records, and of some that were deleted.
+   *
+   * @throws `store_unreadable`
+   */
   ids(): string[] {
-    return [...new Set(listRecordFiles(this.#path).map(({ id }) => id))];
+    return [...new Set(this.#readable().map(({ id }) => id))];
   }
 
   /**
@@ -75,12 +83,12 @@ export class RecordFolder {
    */
   async read(id: string): Promise<FoundRecord | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const file = newest(listRecordFiles(this.#path, id));
+      const file = newest(this.#readable(id));
       if (file === undefined || file.kind === "deleted") return undefined;
       try {
         return await this.#decrypt(file);
       } catch (error) {
-        if (!isMissing(error) || attempt === READ_ATTEMPTS) throw this.#unreadable(file, error);
+        if (!isMissing(error) || attempt === READ_ATTEMPTS) throw this.#unreadable(error, file.name);
       }
     }
   }
@@ -92,7 +100,9 @@ export class RecordFolder {
    */
   async write(id: string, record: FoundRecord, mayWrite: () => void): Promise<void> {
     const { key, value, fence } = record;
-    const before = listRecordFiles(this.#path, id);
+    const before = this.#list(id);
+    // Somebody may have removed the folder while we were at work.
+    if (before.length === 0) this.open();
     const damaged = await this.#undecryptable(before);
     // One of our own fence would be overwritten.
     this.#setAside(damaged.filter((file) => file.fence === fence));
@@ -111,7 +121,7 @@ export class RecordFolder {
 
   /** Removes a record in all its versions, readable or not. */
   async remove(id: string, fence: number, mayWrite: () => void): Promise<void> {
-    const before = listRecordFiles(this.#path, id);
+    const before = this.#list(id);
     if (before.length === 0) return;
     mayWrite();
     writeFileSync(join(this.#path, recordFileName(id, fence, "deleted")), "", { mode: 0o600 });
@@ -121,6 +131,25 @@ export class RecordFolder {
       this.#path,
       before.filter((file) => !isMark(file)),
     );
+  }
+
+  /** The files of one record, or of all; none where the folder is gone. */
+  #list(id?: string): RecordFile[] {
+    try {
+      return listRecordFiles(this.#path, id);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  /** As {@link RecordFolder.#list}, for those who want to read. */
+  #readable(id?: string): RecordFile[] {
+    try {
+      return this.#list(id);
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
   }
 
   async #decrypt({ name, id, fence }: RecordFile): Promise<FoundRecord> {
@@ -150,8 +179,8 @@ export class RecordFolder {
     for (const { name } of files) setAside(this.#path, name, this.#clock.now());
   }
 
-  #unreadable(file: RecordFile, error: unknown): McpOAuthError {
-    const path = join(this.#path, file.name);
+  #unreadable(error: unknown, fileName = ""): McpOAuthError {
+    const path = join(this.#path, fileName);
     if (error instanceof NotARecord) {
       return new McpOAuthError(
         "store_unreadable",

@@ -1,4 +1,5 @@
 import { randomBytes, scrypt } from "node:crypto";
+import { McpOAuthError } from "../../core/errors.ts";
 
 /** How a key comes from a passphrase (RFC 7914). Stored with each record, so that they can change. */
 export interface ScryptParameters {
@@ -38,16 +39,25 @@ export function isPowerOfTwo(value: number): boolean {
   return Number.isSafeInteger(value) && value > 1 && Number.isInteger(Math.log2(value));
 }
 
-/** Derives 32 bytes, on another thread. */
+/**
+ * Derives 32 bytes, on another thread.
+ *
+ * @throws `store_unavailable`
+ */
 export function deriveFromPassphrase(passphrase: string, parameters: ScryptParameters): Promise<Buffer> {
   const { N, r, p, salt } = parameters;
   // The same passphrase can be typed as different code points.
   const normalized = passphrase.normalize("NFKC");
-  return new Promise((resolve, reject) => {
+  const derived = new Promise<Buffer>((resolve, reject) => {
     const options = { N, r, p, maxmem: 128 * N * r * p + 1024 * 1024 };
     scrypt(normalized, Buffer.from(salt, "base64"), 32, options, (error, key) => {
       if (error === null) resolve(key);
       else reject(error);
     });
+  });
+  return derived.catch((error: unknown) => {
+    const memory = Math.ceil((128 * N * r) / 1024 ** 2);
+    const message = `The key of the encrypted files could not be made from the passphrase, which takes ${memory} MiB of memory. Free some and try again. See the cause.`;
+    throw new McpOAuthError("store_unavailable", message, { cause: error });
   });
 }
