@@ -47,6 +47,8 @@ async function assertionBy(
   }
   return PrivateKeyJwt(keyId === undefined ? key : { key, kid: keyId }, {
     [modifyAssertion]: (header: Record<string, unknown>, payload: Record<string, unknown>) => {
+      // The name that the key came with and the server was found to take: Ed25519 has two (RFC 9864 section 2.2).
+      header.alg = algorithm;
       header.typ = "client-authentication+jwt";
       // One text, not a list: a list could hold another server's name (RFC 7523bis section 4).
       payload.aud = ownIssuer(authorizationServer);

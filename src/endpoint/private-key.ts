@@ -22,6 +22,8 @@ export interface SigningKey {
   readonly keyId?: string;
 }
 
+/** Fewer bits must not be used (RFC 7518 sections 3.3 and 3.5). */
+const LEAST_RSA_BITS = 2048;
 const EC_CURVES: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
 
 function importParameters(algorithm: string): AlgorithmIdentifier | EcKeyImportParams | RsaHashedImportParams {
@@ -43,7 +45,26 @@ function algorithmOf(key: CryptoKey): string {
   const { name, namedCurve, hash } = key.algorithm as { name: string; namedCurve?: string; hash?: { name: string } };
   if (name === "ECDSA") return Object.entries(EC_CURVES).find(([, curve]) => curve === namedCurve)?.[0] ?? "";
   if (name === "Ed25519") return "Ed25519";
+  if (name !== "RSA-PSS" && name !== "RSASSA-PKCS1-v1_5") throw invalidKey(`is one for ${name}, which signs nothing`);
   return `${name === "RSA-PSS" ? "PS" : "RS"}${hash?.name.slice(4) ?? ""}`;
+}
+
+/**
+ * The algorithm that a key signs with, by the name that it was given. Checks, before anything is sent, what would otherwise
+ * fail in the middle of a request.
+ */
+function signingAlgorithm(key: CryptoKey, named: string | undefined): string {
+  if (key.type !== "private") throw invalidKey(`is a ${key.type} key; give the private one of its pair`);
+  if (!key.usages.includes("sign")) throw invalidKey('may not sign; make or import it with the usage "sign"');
+  const own = algorithmOf(key);
+  // Refuses what is none of ours.
+  importParameters(own);
+  const algorithm = named ?? own;
+  const isNamedOtherwise = own !== algorithm && !(own === "Ed25519" && algorithm === "EdDSA");
+  if (isNamedOtherwise) throw invalidKey(`signs with ${own}, not with ${algorithm}`);
+  const { modulusLength = LEAST_RSA_BITS } = key.algorithm as { modulusLength?: number };
+  if (modulusLength >= LEAST_RSA_BITS) return algorithm;
+  throw invalidKey(`has ${modulusLength} bits, and RSA needs ${LEAST_RSA_BITS}; make a longer one`);
 }
 
 function fromPem(pem: string): Uint8Array<ArrayBuffer> {
@@ -55,11 +76,8 @@ function fromPem(pem: string): Uint8Array<ArrayBuffer> {
 async function importKey(input: PrivateKeyInput): Promise<SigningKey> {
   const { key } = input;
   if (key instanceof CryptoKey) {
-    return {
-      key,
-      algorithm: input.algorithm ?? algorithmOf(key),
-      ...(input.keyId !== undefined && { keyId: input.keyId }),
-    };
+    const algorithm = signingAlgorithm(key, input.algorithm);
+    return { key, algorithm, ...(input.keyId !== undefined && { keyId: input.keyId }) };
   }
   const material = Secret.isSecret(key) ? key.reveal() : key;
   const jwk = typeof material === "string" ? parseJsonObject(material) : material;
@@ -72,6 +90,7 @@ async function importKey(input: PrivateKeyInput): Promise<SigningKey> {
       jwk === undefined
         ? await subtle().importKey("pkcs8", fromPem(String(material)), parameters, false, ["sign"])
         : await subtle().importKey("jwk", { ...jwk, key_ops: ["sign"] }, parameters, false, ["sign"]);
+    signingAlgorithm(imported, algorithm);
     return { key: imported, algorithm, ...(keyId !== undefined && { keyId }) };
   } catch (error) {
     if (error instanceof McpOAuthError) throw error;

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { chooseSecretMethod, isKnownMethod } from "../../../src/endpoint/client-authentication.ts";
 import { anonymousClient, type OAuthClient } from "../../../src/endpoint/oauth-client.ts";
+import type { PrivateKeyInput } from "../../../src/endpoint/private-key.ts";
 import { revokeToken } from "../../../src/endpoint/revocation-request.ts";
 import { requestToken } from "../../../src/endpoint/token-request.ts";
 import { startScriptedServer } from "../../servers/scripted-server.ts";
@@ -121,6 +123,59 @@ describe("client authentication", () => {
     const context = endpointAt(server.url, { client: clientAt(server.url, changes) });
     const error = await failureOf(requestToken(context, { type: "refresh_token", parameters: {}, secrets: [] }));
     expect(error).toMatchObject({ code: "invalid_configuration", issuer: server.url });
+    expect(server.log.requests).toEqual([]);
+  });
+
+  it.each(["EdDSA", "Ed25519"])("by a key names its algorithm as the key does: %s", async (alg) => {
+    const key = { ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }), alg };
+    const { form } = await sentBy({ authenticationMethod: "private_key_jwt", privateKey: { key } });
+    const [header = ""] = form.get("client_assertion")?.split(".") ?? [];
+    expect(JSON.parse(Buffer.from(header, "base64url").toString())).toEqual({ alg, typ: "client-authentication+jwt" });
+  });
+
+  const ecdsa = { name: "ECDSA", namedCurve: "P-256" };
+  const rsa = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", publicExponent: new Uint8Array([1, 0, 1]) };
+  const shortRsa = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
+  const newPair = (algorithm: object, usages: KeyUsage[] = ["sign", "verify"]): Promise<CryptoKeyPair> =>
+    crypto.subtle.generateKey(algorithm as EcKeyGenParams, false, usages);
+  it.each<[string, () => Promise<PrivateKeyInput>, RegExp]>([
+    ["a public key", async () => ({ key: (await newPair(ecdsa)).publicKey }), /public key; give the private one/],
+    [
+      "one that may not sign",
+      async () => ({ key: (await newPair({ ...ecdsa, name: "ECDH" }, ["deriveBits"])).privateKey }),
+      /may not sign/,
+    ],
+    [
+      "one of an algorithm that nobody takes",
+      async () => ({ key: (await newPair({ ...rsa, modulusLength: 2048, hash: "SHA-1" })).privateKey }),
+      /"RS1"/,
+    ],
+    [
+      "one that signs with another algorithm",
+      async () => ({ key: (await newPair(ecdsa)).privateKey, algorithm: "ES384" }),
+      /signs with ES256, not with ES384/,
+    ],
+    [
+      "a short RSA key",
+      async () => ({ key: (await newPair({ ...rsa, modulusLength: 1024 })).privateKey }),
+      /1024 bits.*2048/,
+    ],
+    [
+      "a short RSA key in a JWK",
+      async () => ({ key: { ...shortRsa.export({ format: "jwk" }), alg: "PS256" } }),
+      /1024 bits.*2048/,
+    ],
+    [
+      "a short RSA key in PEM",
+      async () => ({ key: shortRsa.export({ type: "pkcs8", format: "pem" }).toString(), algorithm: "RS256" }),
+      /1024 bits.*2048/,
+    ],
+  ])("by %s is refused here, before anything is sent", async (_title, keyOf, message) => {
+    const server = await closing(startScriptedServer());
+    const changes = { authenticationMethod: "private_key_jwt", privateKey: await keyOf() } as const;
+    const context = endpointAt(server.url, { client: clientAt(server.url, changes) });
+    const error = await failureOf(requestToken(context, { type: "refresh_token", parameters: {}, secrets: [] }));
+    expect(error).toMatchObject({ code: "invalid_configuration", message: expect.stringMatching(message) });
     expect(server.log.requests).toEqual([]);
   });
 
