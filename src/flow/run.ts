@@ -115,7 +115,8 @@ export class ServerSession {
    * Answers a refusal.
    *
    * @returns the credential to send the request with once more, or `undefined` when the refusal is the caller's matter.
-   * @throws `token_rejected`, `insufficient_scope`, `interaction_required`, and what discovery, refresh and sign-in throw.
+   * @throws `token_rejected`, `insufficient_scope`, `interaction_required`, `closed`, and what discovery, refresh and sign-in
+   * throw.
    */
   async afterRefusal(
     challenge: ResourceChallenge,
@@ -143,8 +144,10 @@ export class ServerSession {
       case "insufficient":
         throw scopesNotGranted(this.key.server, challenge.scope);
       case "step-up":
+        this.#desk.requireOpen(this.key);
         return this.#stepUp(challenge, used, signal);
       default:
+        this.#desk.requireOpen(this.key);
         return this.#renew(challenge, used, signal);
     }
   }
@@ -354,7 +357,7 @@ export class ServerSession {
       if (!order.forced) this.#mustProve(credential);
       return credential;
     };
-    return this.#desk.start(this.#storeKey, order.challenge?.scope, perform, caller);
+    return this.#desk.start(this.key, order.challenge?.scope, perform, caller);
   }
 
   #mustProve({ accessToken }: Credential): void {

@@ -1,6 +1,6 @@
 import { McpOAuthError } from "../core/errors.ts";
 import { waitFor } from "../core/wait-for.ts";
-import type { Credential } from "../tokens/credential.ts";
+import { type Credential, type SessionKey, storeKey } from "../tokens/credential.ts";
 
 interface RunningSignIn {
   readonly scope: string | undefined;
@@ -22,6 +22,7 @@ export type PerformSignIn = (signal: AbortSignal, onShown: (reopen: () => void) 
  */
 export class SignInDesk {
   readonly #running = new Map<string, RunningSignIn>();
+  #closed = false;
 
   /** The sign-in under way, if there is one. */
   running(name: string): { readonly scope: string | undefined; readonly outcome: Promise<Credential> } | undefined {
@@ -49,13 +50,16 @@ export class SignInDesk {
    *
    * @param options `mayEnd`: whether this caller's abort ends it when nobody else waits (an explicit `signIn`), or not (a
    * request). `holdsUp`: whether requests that come meanwhile wait for it; default true.
+   * @throws what the sign-in throws; `aborted`, `closed`.
    */
   async start(
-    name: string,
+    key: SessionKey,
     scope: string | undefined,
     perform: PerformSignIn,
     options: { signal?: AbortSignal | undefined; mayEnd: boolean; holdsUp?: boolean },
   ): Promise<Credential> {
+    this.requireOpen(key);
+    const name = storeKey(key);
     const before = this.#running.get(name);
     // A person who asks for a sign-in that is under way has lost sight of it.
     if (options.mayEnd) before?.reopen?.();
@@ -63,8 +67,16 @@ export class SignInDesk {
     return this.#wait(name, running, options.signal, options.mayEnd);
   }
 
-  /** Ends all sign-ins. */
+  /** Requests go on to come from what was handed out before the end: none of them may ask a person. @throws `closed`. */
+  requireOpen({ server }: SessionKey): void {
+    if (!this.#closed) return;
+    const message = `${server} wants a new token, and the token manager that would get it has been closed. Make a new one.`;
+    throw new McpOAuthError("closed", message, { server });
+  }
+
+  /** Ends all sign-ins; no other starts any more. */
   close(): void {
+    this.#closed = true;
     const reason = new McpOAuthError("closed", "The token manager was closed during a sign-in.");
     for (const running of this.#running.values()) running.controller.abort(reason);
   }

@@ -213,6 +213,43 @@ it("ends sign-ins under way when the manager is closed, and refuses to start oth
   await failure(host.tokens.get(server.mcpUrl), "closed");
 });
 
+it("asks nobody for what was handed out before the manager was closed, and says so", async () => {
+  const server = await startScripted();
+  const host = startHost();
+  const fetch = host.tokens.fetch(server.mcpUrl);
+  const provider = host.tokens.authProvider(server.mcpUrl);
+  await host.tokens.close();
+  const error = await failure(fetch(server.mcpUrl), "closed", server.mcpUrl);
+  expect(error.message).toContain("has been closed. Make a new one.");
+  await failure(provider.tokens(), "closed", server.mcpUrl);
+  // Whatever else would be found out on the way.
+  server.options.protectedResource = { resource: "https://elsewhere.example/mcp" };
+  await failure(provider.prepareTokenRequest(), "closed", server.mcpUrl);
+  expect(host.opened).toEqual([]);
+  expect(server.log.count("*", /^\/(register|authorize|token)/)).toBe(0);
+});
+
+it("asks nobody for a request that was on its way to a sign-in when the manager was closed", async () => {
+  const server = await startScripted();
+  const host = startHost();
+  host.tokens.on("authorization_server_selected", () => void host.tokens.close());
+  await failure(host.tokens.fetch(server.mcpUrl)(server.mcpUrl), "closed", server.mcpUrl);
+  expect(host.opened).toEqual([]);
+  expect(server.log.count("POST", "/register")).toBe(0);
+});
+
+it("goes on to use the tokens in memory after the manager was closed, so that a host can end its sessions", async () => {
+  const server = await startScripted();
+  const host = startHost();
+  const fetch = host.tokens.fetch(server.mcpUrl);
+  await fetch(server.mcpUrl);
+  await host.tokens.close();
+  expect((await fetch(server.mcpUrl, { method: "DELETE" })).status).not.toBe(401);
+  server.accessTokens.clear();
+  await failure(fetch(server.mcpUrl), "closed", server.mcpUrl);
+  expect(host.opened).toHaveLength(1);
+});
+
 it("answers a browser that comes while the sign-in fails with a page, never with a cut connection", async () => {
   const server = await startScripted({ token: (_r, _u, { json }) => json({ error: "server_error" }, 500) });
   const host = startHost();
