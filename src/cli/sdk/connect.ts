@@ -60,6 +60,10 @@ async function connectBy(
   try {
     await client.connect(transport, request);
     return client;
+  } catch (error) {
+    // The first SDK leaves the older transport open, which would go on to connect and keep the program alive.
+    await transport.close().catch(() => undefined);
+    throw error;
   } finally {
     givenUp.removeEventListener("abort", close);
   }

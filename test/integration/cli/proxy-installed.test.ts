@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { startPair } from "../flow/support/real-servers.ts";
 import { type HostKind, startProxyHost } from "./support/proxy-host.ts";
 import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
 import { startTalkativeServer, startTalkativeServerV2 } from "./support/talkative-server.ts";
@@ -78,11 +79,16 @@ const withFirstSdk: { kind: HostKind; start: typeof startTalkativeServerV2; mirr
   { kind: "SDK v2 on the 2026-07-28 wire", start: startTalkativeServerV2, mirrored: true },
 ];
 
-it.each(withFirstSdk)("does with the first SDK what it does with the second, for $kind", async (each) => {
-  const { kind, start, mirrored } = each;
+/** Puts the first SDK beside the package, where it stays for the tests that follow. */
+async function installFirstSdk(): Promise<void> {
   const scope = join(folder, "node_modules/@modelcontextprotocol");
   await mkdir(scope, { recursive: true });
   await symlink(join(root, "node_modules/@modelcontextprotocol/sdk"), join(scope, "sdk")).catch(() => undefined);
+}
+
+it.each(withFirstSdk)("does with the first SDK what it does with the second, for $kind", async (each) => {
+  const { kind, start, mirrored } = each;
+  await installFirstSdk();
   const server = await start();
   const host = await startProxyHost({
     kind,
@@ -103,3 +109,18 @@ it.each(withFirstSdk)("does with the first SDK what it does with the second, for
   const [last] = server.log.find("POST").slice(-1);
   expect(last?.headers).toMatchObject({ "mcp-protocol-version": "2026-07-28", "mcp-param-region": "here" });
 });
+
+it.each(["tools", "call"])(
+  "ends with the first SDK, too, when the stream of an older server cannot be had: %s",
+  async (command) => {
+    await installFirstSdk();
+    const { mcp } = await startPair({}, { transport: "sse" });
+    // Such a server guards its stream alone, and says nothing of tokens to whoever posts.
+    mcp.respond("POST /sse", (_request, response) => response.writeHead(405).end());
+    const { env } = await newHome();
+    const args = [command, mcp.url.href, ...(command === "call" ? ["echo"] : [])];
+    const ended = await run(installed(), args, { env, timeout: PATIENCE.timeout }).catch((error) => error);
+    expect(ended).toMatchObject({ code: 3, killed: false, stdout: "" });
+    expect(ended.stderr).toContain(`mcp-oauth login ${mcp.url.href}`);
+  },
+);
