@@ -67,12 +67,18 @@ export interface TokenResult {
   /** The granted scopes, separated by spaces. */
   readonly scope?: string;
   readonly issuer: string;
+  /**
+   * The name of the header that carries the token as it is, such as `X-API-Key`: for a key that was kept by
+   * {@link TokenManager.setToken} with one. Absent for all others, which go into `Authorization` behind their type.
+   */
+  readonly header?: string;
 }
 
 /** What is told of a credential. Made millions of times a second, so without the spreading that is usual elsewhere. */
-export function tokenResult({ accessToken, tokenType, expiresAt, scope, issuer }: Credential): TokenResult {
+export function tokenResult({ accessToken, tokenType, expiresAt, scope, issuer, header }: Credential): TokenResult {
   const result: { -readonly [Member in keyof TokenResult]: TokenResult[Member] } = { accessToken, tokenType, issuer };
   if (expiresAt !== undefined) result.expiresAt = expiresAt;
   if (scope !== undefined) result.scope = scope;
+  if (header !== undefined) result.header = header;
   return result;
 }

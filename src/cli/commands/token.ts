@@ -43,7 +43,7 @@ export function tokenCommand(): Command {
     .option("--account <name>", "which of several accounts on the server", "default")
     .option("--min-ttl <seconds>", "the least time that it has to be good for", wholeNumber(0, 86_400), 0)
     .option("--reveal", "print the token itself")
-    .addOption(new Option("--header", "print it as an Authorization header, into a pipe only").conflicts("json"))
+    .addOption(new Option("--header", "print it as the header of a request, into a pipe only").conflicts("json"))
     .action(perform(token));
 }
 
@@ -84,12 +84,13 @@ function requireLasting({ expiresAt }: TokenResult, server: string, minTtlSecond
 
 const BOUND = "The token is bound to a key (DPoP, RFC 9449) and is of no use by itself.";
 
-function printHeader(output: Output, { accessToken, tokenType }: TokenResult): void {
+function printHeader(output: Output, { accessToken, tokenType, header }: TokenResult): void {
   if (tokenType === "DPoP") {
     const hint = "Each request needs a proof of its own: use mcp-oauth call, or the library's fetch.";
     throw new CommandFailed(BOUND, exitCodes.failure, { code: "token_not_applicable", hint });
   }
-  output.raw(`Authorization: Bearer ${accessToken.reveal()}`);
+  const start = header === undefined ? "Authorization: Bearer" : `${header}:`;
+  output.raw(`${start} ${accessToken.reveal()}`);
 }
 
 function printToken(output: Output, { accessToken, tokenType }: TokenResult): void {
@@ -104,13 +105,14 @@ interface Subject {
 }
 
 function describe(output: Output, { server, account, reveal }: Subject, result: TokenResult): void {
-  const { accessToken, tokenType, issuer, scope, expiresAt } = result;
-  const data = { server, account, tokenType, issuer, scope, expiresAt };
+  const { accessToken, tokenType, header, issuer, scope, expiresAt } = result;
+  const data = { server, account, tokenType, header, issuer, scope, expiresAt };
   const rows = output.rows([
     ["server", server],
     ["account", inertText(account)],
     ["issuer", inertText(issuer)],
     ["type", tokenType],
+    ["header", header],
     ["scopes", scopeText(scope)],
     ["expires", expiryText(expiresAt, Date.now())],
   ]);

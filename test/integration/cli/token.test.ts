@@ -5,7 +5,7 @@ import { requires } from "../../support/requires.ts";
 import { startScripted } from "../flow/support/harness.ts";
 import { startPair } from "../flow/support/real-servers.ts";
 import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
-import { anySecret, signIn } from "./support/sign-in.ts";
+import { anySecret, keepKey, signIn } from "./support/sign-in.ts";
 import { openTerminal } from "./support/terminal.ts";
 
 it("shows what is known about the token, and the token itself only when asked", async () => {
@@ -100,6 +100,21 @@ it("says of a token that is bound to a key that it is of no use by itself", asyn
   expect(described.stdout).toContain("  type      DPoP");
   expect(described.stderr).toContain("bound to a key (DPoP, RFC 9449) and is of no use by itself");
   expect(await runCli(["token", mcp.url.href, "--header"], home)).toMatchObject({ exitCode: 1, stdout: "" });
+});
+
+it("prints a key behind the name of the header that carries it", async () => {
+  const url = "https://mcp.example.com/mcp";
+  const home = await newHome();
+  await keepKey(home, url, "a-key", "X-API-Key");
+  expect(await runCli(["token", url, "--header"], home)).toEqual({
+    exitCode: 0,
+    stdout: "X-API-Key: a-key\n",
+    stderr: "",
+  });
+  expect((await runCli(["token", url], home)).stdout).toContain("  header    X-API-Key\n");
+  expect(jsonOf(await runCli(["token", url, "--json"], home))).toMatchObject({ header: "X-API-Key" });
+  await keepKey(home, url, "a-key");
+  expect((await runCli(["token", url, "--header"], home)).stdout).toBe("Authorization: Bearer a-key\n");
 });
 
 describe.runIf(requires("terminal"))("in a terminal", () => {

@@ -37,6 +37,17 @@ describe("a static key", () => {
     expect(elsewhere?.headers.authorization).toBeUndefined();
   });
 
+  it("in a header of its own is told with that header's name, for whoever sends it", async () => {
+    const { tokens, url } = await start();
+    await tokens.setToken(url, "good", { header: "X-API-Key" });
+    // The first is looked up, the second comes from memory.
+    for (const result of [await tokens.get(url), await tokens.get(url)]) {
+      expect([result.header, result.accessToken.reveal()]).toEqual(["X-API-Key", "good"]);
+    }
+    await tokens.setToken(url, "good");
+    expect(await tokens.get(url)).not.toHaveProperty("header");
+  });
+
   it("in a header of its own is not handed to an SDK, which would send it as a bearer token", async () => {
     const { tokens, url } = await start();
     await tokens.setToken(url, "good", { header: "X-API-Key" });

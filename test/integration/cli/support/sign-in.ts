@@ -6,16 +6,11 @@ import { type Clock, systemClock } from "../../../../src/core/clock.ts";
 import { UserAgent } from "../../../servers/user-agent.ts";
 import type { CliHome } from "./run-cli.ts";
 
-/**
- * Signs in from within this process, which takes less time than another one, so that the home has a session.
- *
- * @param clock what the time is then. Default: now.
- */
-export async function signIn(
+/** Does something with a token manager on the sessions of a home, within this process, which takes less time than another. */
+async function within(
   { folder, env }: CliHome,
-  url: URL | string,
-  account = "default",
-  clock: Clock = systemClock,
+  options: { account?: string; clock?: Clock },
+  work: (tokens: TokenManager) => Promise<unknown>,
 ): Promise<void> {
   const person = new UserAgent();
   // Where the program looks by itself.
@@ -23,15 +18,14 @@ export async function signIn(
   const encryptedFile = { key: env.MCP_OAUTH_CLIENT_KEY ?? "", directory: join(directory, "tokens") };
   const tokens = new TokenManager({
     clientName: "mcp-oauth",
-    account,
-    clock,
+    ...options,
     store: "encrypted-file",
     storeOptions: { encryptedFile, directory },
     // As a real launcher: returns when the browser has started, not when the person is done.
     openBrowser: (address) => void person.open(address),
   });
   try {
-    await tokens.signIn(url);
+    await work(tokens);
   } finally {
     await tokens.close();
   }
@@ -48,6 +42,25 @@ export async function damageWhatIsWrittenBy({ folder, env }: CliHome, work: () =
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
     await writeFile(join(records, name), bytes);
   }
+}
+
+/**
+ * Signs in, so that the home has a session.
+ *
+ * @param clock what the time is then. Default: now.
+ */
+export function signIn(
+  home: CliHome,
+  url: URL | string,
+  account = "default",
+  clock: Clock = systemClock,
+): Promise<void> {
+  return within(home, { account, clock }, (tokens) => tokens.signIn(url));
+}
+
+/** Keeps a key in a home, as a host does for a server without OAuth. */
+export function keepKey(home: CliHome, url: URL | string, key: string, header?: string): Promise<void> {
+  return within(home, {}, (tokens) => tokens.setToken(url, key, header === undefined ? {} : { header }));
 }
 
 /** What no output may have unless it was asked for: tokens of both kinds of test servers, and codes. */
