@@ -20,11 +20,37 @@ function initOf(request: Request): RequestInit {
   };
 }
 
+/** What `fetch` reads of an init (Fetch standard, "RequestInit"), and Node's two of its own. */
+const MEMBERS = [
+  ...[
+    "method",
+    "headers",
+    "body",
+    "mode",
+    "credentials",
+    "cache",
+    "redirect",
+    "referrer",
+    "referrerPolicy",
+    "integrity",
+  ],
+  ...["keepalive", "signal", "duplex", "priority", "window", "dispatcher"],
+] as (keyof RequestInit)[];
+
+/** Whether an object has all that can be read of it as members of its own. */
+function isPlain(init: RequestInit): boolean {
+  return Object.getPrototypeOf(init) === Object.prototype;
+}
+
 /** As `fetch` reads an init: now, whatever the caller does with it later, and a member that is `undefined` is not there. */
 function presentMembers(init: RequestInit): RequestInit {
   const present: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(init)) if (value !== undefined) present[name] = value;
-  if (init.headers !== undefined) present.headers = new Headers(init.headers);
+  // A host's own fetch may know more members than the standard has.
+  const own = Object.entries(init);
+  // A Request may stand here as well, and has its members by inheritance.
+  const members = isPlain(init) ? own : [...MEMBERS.map((name): [string, unknown] => [name, init[name]]), ...own];
+  for (const [name, value] of members) if (value !== undefined) present[name] = value;
+  if (present.headers !== undefined) present.headers = new Headers(present.headers as HeadersInit);
   return present;
 }
 
@@ -68,6 +94,7 @@ export async function takeApart(
   const given = presentMembers(init ?? {});
   if (typeof input !== "object" || !("url" in input)) return withFixedBody(url, given);
   const whole = { ...initOf(input), ...given };
-  if (given.body !== undefined || input.body === null) return withFixedBody(url, whole);
+  const isGiven = given.body !== undefined && given.body !== null;
+  if (isGiven || input.body === null) return withFixedBody(url, whole);
   return { url, init: { ...whole, body: await input.arrayBuffer() }, replayable: true };
 }

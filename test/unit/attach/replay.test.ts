@@ -68,6 +68,45 @@ describe("takeApart", () => {
     expect([init.method, await bodyOf(init), new Headers(init.headers).get("x-a")]).toEqual(["PUT", "new", null]);
   });
 
+  it("reads a Request in the place of the init as fetch does, with all that it has by inheritance", async () => {
+    const stop = new AbortController();
+    const request = new Request("https://elsewhere.example/", {
+      method: "PUT",
+      body: "hello",
+      headers: { "x-a": "b" },
+      signal: stop.signal,
+      redirect: "manual",
+      integrity: "sha256-x",
+    });
+    const { url, init, replayable } = await takeApart(URL_TEXT, request);
+    expect([url.href, init.method, new Headers(init.headers).get("x-a"), replayable]).toEqual([
+      URL_TEXT,
+      "PUT",
+      "b",
+      false,
+    ]);
+    expect(init).toMatchObject({ redirect: "manual", integrity: "sha256-x", duplex: "half" });
+    stop.abort();
+    expect(init.signal?.aborted).toBe(true);
+    expect(await bodyOf(init)).toBe("hello");
+  });
+
+  it("keeps the members that only a host's own fetch knows, of an object of whatever class", async () => {
+    class Init {
+      readonly retries = 3;
+      readonly method = undefined;
+      get redirect(): string {
+        return "error";
+      }
+    }
+    for (const own of [{ retries: 3, redirect: "error" }, new Init()]) {
+      expect((await takeApart(URL_TEXT, own as RequestInit)).init).toEqual({ retries: 3, redirect: "error" });
+    }
+    const inherits: RequestInit = Object.create({ method: "POST", headers: { "x-a": "b" } });
+    const { init } = await takeApart(URL_TEXT, inherits);
+    expect([init.method, new Headers(init.headers).get("x-a")]).toEqual(["POST", "b"]);
+  });
+
   it("sends the same bytes each time, though the caller changes its buffer meanwhile", async () => {
     const buffer = new TextEncoder().encode("hello");
     const { init } = await takeApart(URL_TEXT, { method: "POST", body: buffer });
