@@ -48,6 +48,12 @@ function redirected(init: RequestInit, status: number): RequestInit {
   return { ...rest, method: "GET", headers };
 }
 
+/** What has been read to its end would go out as if it were empty (Fetch standard, "HTTP-redirect fetch"). */
+function requireBody({ replayable }: ReplayableRequest, { body }: RequestInit, { host }: URL): void {
+  if (replayable || body === undefined || body === null) return;
+  throw new TypeError(`fetch failed: the redirect to ${host} needs a body again that can be read only once`);
+}
+
 /** Where a response redirects to; `undefined` when it is no redirect, or one to nowhere. */
 function redirectOf({ status, headers }: Response, base: URL): URL | undefined {
   const location = REDIRECT_STATUSES.has(status) ? headers.get("location") : null;
@@ -124,6 +130,7 @@ class AuthorizedFetch {
       await response.body?.cancel();
       url = this.#follow(url, target, redirect === "error" ? 0 : MOST_REDIRECTS - hop);
       init = redirected(init, response.status);
+      requireBody(request, init, url);
     }
   }
 

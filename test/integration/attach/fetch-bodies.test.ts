@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { LoggedRequest } from "../../servers/request-log.ts";
 import { startHost, tokenRequests } from "./support/host.ts";
-import { type Resource, signedIn, startResource } from "./support/resource.ts";
+import { echoed, type Resource, signedIn, startResource } from "./support/resource.ts";
 
 const binary = Uint8Array.from({ length: 256 }, (_unused, index) => index % 128);
 
@@ -41,6 +41,14 @@ const replayable: Record<string, () => Sent> = {
   "a Request with another body and other headers beside it": () => ({
     input: (url) => new Request(url, { method: "POST", body: "of the request", headers: { "x-trace": "1" } }),
     init: { body: "of the init", headers: { "x-trace": "2" } },
+  }),
+  "a Request with a body of null beside it": () => ({
+    input: (url) => new Request(url, { method: "POST", body: "kept" }),
+    init: { body: null },
+  }),
+  "a Request without a body in the place of the init": () => ({
+    input: (url) => url,
+    init: new Request("http://elsewhere.example", { method: "DELETE", headers: { "x-trace": "1" } }),
   }),
   "a Request with members that are undefined beside it": () => ({
     input: (url) => new Request(url, { method: "POST", body: "kept", headers: { "x-trace": "1" } }),
@@ -104,6 +112,8 @@ describe("a body that can be read only once", () => {
         yield new TextEncoder().encode("once");
       })() as unknown as BodyInit,
   };
+  const posting = (name: string): RequestInit =>
+    ({ method: "POST", body: streams[name]?.() ?? null, duplex: "half" }) as RequestInit;
 
   it.each(Object.keys(streams))(
     "such as %s is not sent again: the 401 is handed back after the token was renewed",
@@ -113,8 +123,7 @@ describe("a body that can be read only once", () => {
       const old = await signedIn(tokens, resource);
       endToken(resource);
       const fetch = tokens.fetch(resource.mcpUrl);
-      const send = (): Promise<Response> =>
-        fetch(resource.mcpUrl, { method: "POST", body: streams[name]?.() ?? null, duplex: "half" } as RequestInit);
+      const send = (): Promise<Response> => fetch(resource.mcpUrl, posting(name));
       const refused = await send();
       expect([refused.status, await refused.text()]).toEqual([401, "who are you?"]);
       expect(tokenRequests(resource, "refresh_token")).toBe(1);
@@ -126,6 +135,35 @@ describe("a body that can be read only once", () => {
       expect(resource.asked()[1]?.headers.authorization).not.toBe(old);
     },
   );
+
+  it.each(Object.keys(streams).flatMap((name) => [307, 308].map((status) => [name, status] as const)))(
+    "such as %s does not follow a redirect by %i, as with a plain fetch",
+    async (name, status) => {
+      const resource = await startResource({
+        "/mcp/below": (_request, { redirect }) => redirect("/mcp", status),
+      });
+      const { tokens } = startHost();
+      await signedIn(tokens, resource);
+      const url = new URL("/mcp/below", resource.url);
+      await expect(fetch(url, posting(name))).rejects.toThrow(TypeError);
+      const call = tokens.fetch(resource.mcpUrl)(url, posting(name));
+      await expect(call).rejects.toThrow(
+        new TypeError(`fetch failed: the redirect to ${url.host} needs a body again that can be read only once`),
+      );
+      expect(resource.asked().map(({ path, body }) => [path, body])).toEqual([
+        ["/mcp/below", "once"],
+        ["/mcp/below", "once"],
+      ]);
+    },
+  );
+
+  it.each(Object.keys(streams))("such as %s is dropped by a redirect that asks for a GET", async (name) => {
+    const resource = await startResource({ "/mcp/below": (_request, { redirect }) => redirect("/mcp", 303) });
+    const { tokens } = startHost();
+    await signedIn(tokens, resource);
+    const response = await tokens.fetch(resource.mcpUrl)(new URL("/mcp/below", resource.url), posting(name));
+    expect(await echoed(response)).toMatchObject({ method: "GET", body: "" });
+  });
 });
 
 describe("an abort", () => {
