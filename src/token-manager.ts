@@ -99,7 +99,12 @@ export class TokenManager {
    * and below it, and to no others; a 401 is answered by a refresh or a sign-in, a 403 `insufficient_scope` by a step-up,
    * and the request is then sent once more.
    *
-   * The returned function throws {@link McpOAuthError}s; through an SDK, `findMcpOAuthError` finds them.
+   * The returned function throws {@link McpOAuthError}s; through an SDK, `findMcpOAuthError` finds them. After
+   * {@link TokenManager.close} it throws `closed` where it would need a new token.
+   *
+   * A person who says no, or does nothing, when the stream of the older SSE transport asks for a sign-in is not asked again by
+   * that stream, which reconnects by itself: it fails with the same error until the server has taken a request of this
+   * function. {@link TokenManager.signIn} asks anew, and so does any other request.
    *
    * From here on the stored session is read, and refreshed where its token has ended (not under a session policy), so that
    * both are done when the first request comes. A host that calls this before it loads its SDK starts so much sooner. What
@@ -274,7 +279,8 @@ export class TokenManager {
 
   /**
    * Ends sign-ins under way, waits for refreshes under way, and lets go of timers and of the store. Sessions stay stored.
-   * Calling it again does nothing.
+   * What was handed out before starts neither any more: it goes on with the tokens that are in memory, and where these do not
+   * do, it throws `closed`. Calling it again does nothing.
    */
   async close(): Promise<void> {
     if (this.#closed) return;

@@ -1,6 +1,7 @@
-import { readChallenge } from "../challenge/read.ts";
+import { type ResourceChallenge, readChallenge } from "../challenge/read.ts";
 import { handOver, McpOAuthError } from "../core/errors.ts";
 import type { Fetch } from "../core/http.ts";
+import { isTurnedDown } from "../core/unanswered.ts";
 import { isLoopbackHost, requireSecureUrl } from "../core/url.ts";
 import { sendAuthorized } from "../endpoint/resource-request.ts";
 import type { ServerSession } from "../flow/run.ts";
@@ -54,6 +55,13 @@ function requireBody({ replayable }: ReplayableRequest, { body }: RequestInit, {
   throw new TypeError(`fetch failed: the redirect to ${host} needs a body again that can be read only once`);
 }
 
+/** Whether a request asks for a stream outside a session, as the older SSE transport does: it has no sessions in headers. */
+function asksForOlderStream({ method = "GET", headers }: RequestInit): boolean {
+  const given = new Headers(headers);
+  const accepts = given.get("accept")?.toLowerCase().includes("text/event-stream") === true;
+  return method.toUpperCase() === "GET" && accepts && !given.has("mcp-session-id");
+}
+
 /** Where a response redirects to; `undefined` when it is no redirect, or one to nowhere. */
 function redirectOf({ status, headers }: Response, base: URL): URL | undefined {
   const location = REDIRECT_STATUSES.has(status) ? headers.get("location") : null;
@@ -68,6 +76,8 @@ class AuthorizedFetch {
   readonly #fetch: Fetch;
   readonly #session: ServerSession;
   readonly #scope: ResourceScope;
+  /** How the sign-in for a stream ended that somebody was asked for in vain, until the server takes a request again. */
+  #turnedDown: McpOAuthError | undefined;
 
   constructor({ fetch, session }: AuthorizedFetchOptions) {
     this.#fetch = fetch;
@@ -81,29 +91,53 @@ class AuthorizedFetch {
   }
 
   async run(request: ReplayableRequest): Promise<Response> {
-    const signal = request.init.signal ?? undefined;
     let renewals = 0;
     let stepUps = 0;
     // Most requests go with a token that is in memory and fresh: nothing is waited for.
-    let credential = this.#session.freshCredential(0) ?? (await this.#session.credentialForRequest(signal));
+    let credential =
+      this.#session.freshCredential(0) ?? (await this.#session.credentialForRequest(request.init.signal ?? undefined));
     for (;;) {
       const sending = this.#send(request, credential);
       this.#session.expectChallenge(sending, credential);
       const { response, isResource } = await sending;
       // What somebody else answers says nothing about our token.
       if (!isResource) return response;
-      // A 403 too comes from a server that has taken the token.
-      if (response.status !== 401) this.#session.accepted(credential);
+      this.#noteAnswer(response, credential);
       if (response.status !== 401 && response.status !== 403) return response;
       const challenge = readChallenge(response.status, response.headers);
       const isStepUp = challenge.status === 403 && challenge.error === "insufficient_scope";
       if (isStepUp && stepUps++ >= MOST_STEP_UPS) throw this.#endless(challenge.scope);
       if (!isStepUp && renewals++ >= MOST_RENEWALS) return response;
-      const next = await this.#session.afterRefusal(challenge, credential, signal);
+      const next = await this.#answer(challenge, request, credential);
       // The credential is renewed either way; a body that is used up leaves the repetition to the caller.
       if (next === undefined || !request.replayable) return response;
       await response.body?.cancel();
       credential = next;
+    }
+  }
+
+  #noteAnswer({ status, ok }: Response, credential: Credential | undefined): void {
+    // A 403 too comes from a server that has taken the token.
+    if (status !== 401) this.#session.accepted(credential);
+    if (ok) this.#turnedDown = undefined;
+  }
+
+  /**
+   * Renews the credential. The event source of the older transport asks again every few seconds, whatever a `fetch` rejects
+   * with, and no SDK closes it when `connect()` fails: who has said no to a stream, or has gone away, would be asked for ever.
+   */
+  async #answer(
+    challenge: ResourceChallenge,
+    { init }: ReplayableRequest,
+    used: Credential | undefined,
+  ): Promise<Credential | undefined> {
+    const isStream = challenge.status === 401 && asksForOlderStream(init);
+    if (isStream && this.#turnedDown !== undefined) throw this.#turnedDown;
+    try {
+      return await this.#session.afterRefusal(challenge, used, init.signal ?? undefined);
+    } catch (error) {
+      if (isStream && isTurnedDown(error)) this.#turnedDown = error;
+      throw error;
     }
   }
 

@@ -4,6 +4,7 @@ import { chooseScope } from "../authorization/scope.ts";
 import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { coversScope } from "../core/scope.ts";
+import { nobodyFinished } from "../core/unanswered.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { DpopKey, rememberDpopKey } from "../endpoint/dpop-key.ts";
 import type { Credential, SessionKey } from "../tokens/credential.ts";
@@ -41,7 +42,7 @@ function withDeadline(
   const seconds = Math.round(context.signInTimeoutMs / 1000);
   const cancel = context.clock.schedule(() => {
     const message = `Nobody finished the sign-in to ${server} within ${seconds} s. Start it again; the option signInTimeoutMs gives more time.`;
-    deadline.abort(new McpOAuthError("timeout", message, { server }));
+    deadline.abort(nobodyFinished(message, { server }));
   }, context.signInTimeoutMs);
   return { signal: AbortSignal.any([signal, deadline.signal]), cancel };
 }

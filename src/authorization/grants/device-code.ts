@@ -1,5 +1,6 @@
 import { delay } from "../../core/clock.ts";
 import { McpOAuthError } from "../../core/errors.ts";
+import { nobodyFinished } from "../../core/unanswered.ts";
 import type { DeviceAuthorization } from "../../endpoint/device-authorization-request.ts";
 import { type EndpointContext, requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
 
@@ -23,14 +24,8 @@ function intervalAfter(error: unknown, intervalMs: number): number {
 }
 
 function expired(server: string, issuer: string): McpOAuthError {
-  return new McpOAuthError(
-    "timeout",
-    `The code for the sign-in to ${server} ended before anybody used it. Start the sign-in again for a new code.`,
-    {
-      server,
-      issuer,
-    },
-  );
+  const message = `The code for the sign-in to ${server} ended before anybody used it. Start the sign-in again for a new code.`;
+  return nobodyFinished(message, { server, issuer });
 }
 
 /**

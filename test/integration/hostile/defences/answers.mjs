@@ -174,7 +174,7 @@ export const answerDefences = [
   ),
   defence("sign-ins have a deadline", "time-nobody-returns", [
     "flow/sign-in.ts",
-    'deadline.abort(new McpOAuthError("timeout", message, { server }));',
+    "deadline.abort(nobodyFinished(message, { server }));",
     "message.at(0);",
   ]),
   defence("sign-outs have a deadline", "time-stall-revocation", [
