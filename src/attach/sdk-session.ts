@@ -96,9 +96,8 @@ export class SdkSession {
     const ping = this.#ping(used);
     const challenge = await ping.challenge;
     if (challenge !== undefined) return this.#renew(challenge, used);
-    this.#session.accepted(used);
     if (await this.#stepUp(met, used)) return;
-    // Where a ping needs no token at all, its answer tells nothing about this one.
+    // Where a ping needs no token at all, or is redirected, its answer tells nothing about this one.
     if ((await this.#ping(undefined).challenge) === undefined) return this.#renew({ status: 401, schemes: [] }, used);
     if (!ping.excused) this.#excuse(used);
     ping.excused = true;
@@ -110,10 +109,7 @@ export class SdkSession {
     this.#renewedAt = this.#now();
     if (renewed === undefined) return;
     const refusedAgain = await this.#ping(renewed).challenge;
-    if (refusedAgain === undefined) {
-      this.#session.accepted(renewed);
-      return;
-    }
+    if (refusedAgain === undefined) return;
     this.#rejected = renewed.accessToken.reveal();
     await this.#session.afterRefusal(refusedAgain, renewed);
   }

@@ -16,6 +16,16 @@ export function tokenRejected(server: string, used: Credential | undefined): Mcp
   );
 }
 
+/** The error for a caller that wants a token for a server which was not seen to ask for one. */
+export function notAskedForToken(server: string, redirectedTo: string | undefined): McpOAuthError {
+  const reason =
+    redirectedTo === undefined
+      ? "does not ask for authorization, so there is no token for it. Call signIn to get one all the same."
+      : `redirects to ${quoted(redirectedTo)}, which is not followed here, so nobody knows whether it asks for authorization. ` +
+        "Use the address that it leads to, or call signIn.";
+  return new McpOAuthError("sign_in_required", `${server} ${reason}`, { server });
+}
+
 /** The error for scopes that a server wants and that cannot be had. */
 export function scopesNotGranted(server: string, requiredScope: string | undefined): McpOAuthError {
   return new McpOAuthError(

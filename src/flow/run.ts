@@ -9,9 +9,9 @@ import { type Credential, isStaticCredential, type SessionKey, storeKey } from "
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { meetIssuer } from "./meet-issuer.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
-import { probeForChallenge } from "./probe.ts";
+import { type ProbeAnswer, probeForChallenge } from "./probe.ts";
 import { promptNeeded } from "./prompt-needed.ts";
-import { scopesNotGranted, tokenRejected } from "./refusals.ts";
+import { notAskedForToken, scopesNotGranted, tokenRejected } from "./refusals.ts";
 import type { SignInOrder } from "./sign-in.ts";
 import { type PerformSignIn, SignInDesk } from "./sign-in-desk.ts";
 
@@ -162,35 +162,26 @@ export class ServerSession {
    * A usable credential for a caller that makes its requests itself; asks the server for its challenge and signs in
    * where that is needed.
    *
-   * @throws `sign_in_required` when the server asks for no authorization; and as {@link ServerSession.afterRefusal}.
+   * @throws `sign_in_required` when the server was not seen to ask for authorization; and as {@link ServerSession.afterRefusal}.
    */
   async credential(options: { minTtlMs?: number; signal?: AbortSignal } = {}): Promise<Credential> {
     const found = await this.#joinOrLoad(options);
     if (found !== undefined) return found;
-    const signIn = this.signInIfAsked(options.signal);
-    const credential = await signIn;
+    const { challenge, redirectedTo } = await this.#probe(undefined, options.signal);
+    const credential = challenge && (await this.afterRefusal(challenge, undefined, options.signal));
     if (credential !== undefined) return credential;
-    const { server } = this.key;
-    throw new McpOAuthError(
-      "sign_in_required",
-      `${server} does not ask for authorization, so there is no token for it. Call signIn to get one all the same.`,
-      { server },
-    );
+    throw notAskedForToken(this.key.server, redirectedTo);
   }
 
-  /** Asks the server for its challenge and signs in; `undefined` when it does not ask for authorization. */
+  /** Asks the server for its challenge and signs in; `undefined` when it was not seen to ask for authorization. */
   async signInIfAsked(signal?: AbortSignal): Promise<Credential | undefined> {
     const challenge = await this.probe(undefined, signal);
     return challenge === undefined ? undefined : this.afterRefusal(challenge, undefined, signal);
   }
 
-  /** Asks the server for its challenge; `undefined` when it lets the request pass. */
+  /** Asks the server for its challenge; `undefined` when it lets the request pass, which is noted, or redirects it. */
   async probe(credential: Credential | undefined, signal?: AbortSignal): Promise<ResourceChallenge | undefined> {
-    const probing = probeForChallenge(this.#context.http, this.key.server, credential, signal);
-    this.expectChallenge(probing, credential);
-    const challenge = await probing;
-    if (challenge === undefined) this.accepted(credential);
-    return challenge;
+    return (await this.#probe(credential, signal)).challenge;
   }
 
   /** Signs in because the caller says so. The caller's abort ends the sign-in unless others wait for it too. */
@@ -226,6 +217,15 @@ export class ServerSession {
       started.outcome.then(done, done);
     }
     return waitFor(this.#discovering.outcome, signal);
+  }
+
+  async #probe(credential: Credential | undefined, signal: AbortSignal | undefined): Promise<ProbeAnswer> {
+    const probing = probeForChallenge(this.#context.http, this.key.server, credential, signal);
+    this.expectChallenge(probing, credential);
+    const answer = await probing;
+    // Whoever only redirects has not looked at the token.
+    if (answer.challenge === undefined) this.accepted(answer.redirectedTo === undefined ? credential : undefined);
+    return answer;
   }
 
   /** A credential that may be sent: one of an earlier run may not be bound to a key as it has to be now. */
