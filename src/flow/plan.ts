@@ -12,7 +12,7 @@ export interface Knowledge {
   readonly current: Credential | undefined;
   /** Whether `used` was got by a refresh or a sign-in and has never been accepted by the server. */
   readonly usedIsUnproven: boolean;
-  /** The union of what was asked for in all sign-ins. */
+  /** The union of what was asked for in all sign-ins at the issuer of `used`. */
   readonly requestedBefore: string | undefined;
 }
 

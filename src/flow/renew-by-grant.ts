@@ -8,6 +8,7 @@ import type { FlowContext } from "./context.ts";
 import type { BoundKey } from "./issued-credential.ts";
 import { credentialByGrant } from "./machine-sign-in.ts";
 import { meetIssuer } from "./meet-issuer.ts";
+import { suggestedScope } from "./scope-to-ask.ts";
 
 /** The key stays the same as long as the session lasts. */
 async function boundKeyOf(
@@ -36,11 +37,13 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
     issuersWithCredentials: [credential.issuer],
   });
   await meetIssuer(context, key, discovery.issuer, credential.issuer);
-  const { requestedScope } = credential;
+  // Another authorization server is asked for what the resource suggests, not for scopes of the former one.
+  const { issuer, requestedScope } = credential;
+  const scope = discovery.issuer === issuer ? requestedScope : suggestedScope(context, key, discovery);
   return credentialByGrant(context, grant, {
     discovery,
     account,
-    scope: requestedScope,
+    scope,
     dpop: await boundKeyOf(context, discovery, credential),
   });
 }

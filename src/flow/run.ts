@@ -5,7 +5,13 @@ import { coversScope, scopesOf, unionOfScopes } from "../core/scope.ts";
 import { waitFor } from "../core/wait-for.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { LookAhead } from "../discovery/look-ahead.ts";
-import { type Credential, isStaticCredential, type SessionKey, storeKey } from "../tokens/credential.ts";
+import {
+  type Credential,
+  isStaticCredential,
+  scopeRequestedAt,
+  type SessionKey,
+  storeKey,
+} from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { meetIssuer } from "./meet-issuer.ts";
 import { planAfterRefusal, planRenewal } from "./plan.ts";
@@ -124,13 +130,12 @@ export class ServerSession {
     signal?: AbortSignal,
   ): Promise<Credential | undefined> {
     const session = this.#context.coordinator.loaded(this.key);
-    const requestedBefore = session?.record.requestedScope;
     const step = planAfterRefusal({
       challenge,
       used,
       current: this.#fitting(session?.credential),
       usedIsUnproven: used !== undefined && this.#isUnproven(used),
-      requestedBefore,
+      requestedBefore: used && scopeRequestedAt(session?.record, used.issuer),
     });
     // Only these look for the authorization server.
     if (step !== "renew" && step !== "step-up") this.#takeLookAhead()?.drop();
@@ -311,19 +316,20 @@ export class ServerSession {
     // Another caller's step-up may have ended while the metadata was fetched.
     const current = session?.credential;
     if (current !== undefined && current.accessToken.reveal() !== used?.accessToken.reveal()) return current;
-    const requestedBefore = session?.record.requestedScope;
     // A refusal that names no scopes: all that the resource supports is what is left to ask for.
     const added = challenge.scope ?? discovery.protectedResource?.scopesSupported?.join(" ");
-    const scope = unionOfScopes(requestedBefore, used?.requestedScope, added);
-    const before = unionOfScopes(requestedBefore, used?.requestedScope);
-    if (scope === undefined || scope === before) return undefined;
+    const { issuer } = discovery;
+    const usedScope = used?.issuer === issuer ? used.requestedScope : undefined;
+    const before = unionOfScopes(scopeRequestedAt(session?.record, issuer), usedScope);
+    const scope = unionOfScopes(before, added);
+    if (added === undefined || scope === undefined || scope === before) return undefined;
     // Where the host asks for less, another sign-in would ask for the same as the last one.
     if (coversScope(before, this.#allowed(scope))) throw scopesNotGranted(this.key.server, challenge.scope);
     if (this.#denied?.scope === scope && this.#denied.until > clock.now())
       throw scopesNotGranted(this.key.server, challenge.scope);
-    events.emit("step_up", { ...this.key, issuer: discovery.issuer, scope });
+    events.emit("step_up", { ...this.key, issuer, scope });
     return this.#startSignIn(
-      { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope } },
+      { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope }, addedScope: added },
       { signal, mayEnd: false, holdsUp: false },
       discovery,
     );

@@ -1,26 +1,20 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor, type MachineGrant } from "../authorization/machine-grants.ts";
-import { chooseScope } from "../authorization/scope.ts";
-import type { ResourceChallenge } from "../challenge/read.ts";
 import { McpOAuthError } from "../core/errors.ts";
 import { coversScope } from "../core/scope.ts";
 import { nobodyFinished } from "../core/unanswered.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { DpopKey, rememberDpopKey } from "../endpoint/dpop-key.ts";
-import type { Credential, SessionKey } from "../tokens/credential.ts";
-import { storeKey } from "../tokens/credential.ts";
+import { type Credential, storeKey } from "../tokens/credential.ts";
 import { signInWithBrowser } from "./browser-sign-in.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
 import { canUseDevice, type DeviceSignInOrder, signInWithDevice } from "./device-sign-in.ts";
 import type { BoundKey } from "./issued-credential.ts";
 import { credentialByGrant, type MachineSignIn } from "./machine-sign-in.ts";
+import { askForScope, type ScopeOrder, scopeToAsk } from "./scope-to-ask.ts";
 
-export interface SignInOrder {
-  readonly key: SessionKey;
+export interface SignInOrder extends ScopeOrder {
   readonly flow: SignInFlow;
-  /** What the caller wants beside what the server suggests. */
-  readonly wantedScope?: string;
-  readonly challenge?: ResourceChallenge;
   /** The credential that did not do, so that one which another process gets meanwhile can be told from it. */
   readonly insteadOf: Credential | undefined;
   readonly discover: (signal: AbortSignal) => Promise<Discovery>;
@@ -83,27 +77,15 @@ export async function performSignIn(
   order: SignInOrder,
   outerSignal: AbortSignal,
 ): Promise<Credential> {
-  const { key, flow, challenge, wantedScope } = order;
+  const { key, flow } = order;
   const { server, account } = key;
-  const { clock, events, store, coordinator } = context;
+  const { clock, events, store } = context;
   const startedAt = clock.now();
   const { signal, cancel } = withDeadline(context, server, outerSignal);
   try {
     const discovery = await order.discover(signal);
-    const before = (await coordinator.load(key))?.record;
     const grant = grantFor(context.grants, server);
-    const scope = chooseScope({
-      server,
-      forPerson: grant === undefined,
-      authorizationServer: discovery.authorizationServer,
-      ...(wantedScope !== undefined && { wanted: wantedScope }),
-      ...(challenge?.scope !== undefined && { challenged: challenge.scope }),
-      ...(discovery.protectedResource?.scopesSupported !== undefined && {
-        supportedByResource: discovery.protectedResource.scopesSupported,
-      }),
-      ...(before?.requestedScope !== undefined && { requestedBefore: before.requestedScope }),
-      ...(context.narrowScope !== undefined && { narrow: context.narrowScope }),
-    });
+    const scope = await scopeToAsk(context, order, discovery);
     if (grant === undefined && !context.interactive) {
       const elsewhere = await signedInElsewhere(context, order, scope);
       if (elsewhere !== undefined) return elsewhere;
@@ -115,9 +97,10 @@ export async function performSignIn(
       if (elsewhere !== undefined) return elsewhere;
       const dpop = await keyFor(context, order, discovery);
       const onShown = order.onShown === undefined ? {} : { onShown: order.onShown };
-      const details = { discovery, account, scope, dpop, signal, ...onShown };
-      const credential =
-        grant === undefined ? await signInByFlow(context, flow, details) : await signInByGrant(context, grant, details);
+      const credential = await askForScope(context, order, { discovery, scope }, (asked) => {
+        const details = { discovery, account, scope: asked, dpop, signal, ...onShown };
+        return grant === undefined ? signInByFlow(context, flow, details) : signInByGrant(context, grant, details);
+      });
       events.emit("token_issued", {
         server,
         account,

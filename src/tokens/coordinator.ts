@@ -143,6 +143,11 @@ export class TokenCoordinator {
     this.#startOver(key);
   }
 
+  /** Forgets what earlier sign-ins asked for, at an authorization server that does not know it any more. */
+  async forgetRequestedScope(key: SessionKey): Promise<void> {
+    await this.#sessions.rewrite(storeKey(key), ({ requestedScope: _unknown, ...record }) => record);
+  }
+
   /**
    * Removes a session from the store and from memory, whatever state it is in.
    *

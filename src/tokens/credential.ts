@@ -1,4 +1,5 @@
 import type { McpOAuthErrorCode } from "../core/errors.ts";
+import { unionOfScopes } from "../core/scope.ts";
 import type { Secret } from "../core/secret.ts";
 import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
 import type { OAuthClient } from "../endpoint/oauth-client.ts";
@@ -51,7 +52,10 @@ export interface SessionRecord {
   readonly credentials: Readonly<Record<string, Credential>>;
   /** The issuer of the last sign-in, also when what it gave has ended. */
   readonly lastIssuer?: string;
-  /** The union of what was asked for in all sign-ins; a later one must not ask for less (MCP 2026-07-28, step-up). */
+  /**
+   * The union of what was asked for in all sign-ins at `lastIssuer`; a later one there must not ask for less (MCP 2026-07-28,
+   * step-up).
+   */
   readonly requestedScope?: string;
   readonly journal?: RefreshJournal;
   /** When a credential was last asked for, roughly; kept only where a policy needs it. */
@@ -90,14 +94,30 @@ export function activeCredential(record: SessionRecord | undefined): Credential 
   return Object.hasOwn(record.credentials, record.activeIssuer) ? record.credentials[record.activeIssuer] : undefined;
 }
 
+/** The issuer that the last sign-in was with; older records name only the one in use. */
+function issuerOfLastSignIn({ lastIssuer, activeIssuer }: SessionRecord): string | undefined {
+  return lastIssuer ?? activeIssuer;
+}
+
+/** What was asked for in sign-ins at one issuer: at another, its scopes mean nothing (RFC 6749 section 3.3). */
+export function scopeRequestedAt(record: SessionRecord | undefined, issuer: string): string | undefined {
+  if (record === undefined) return undefined;
+  const { credentials, requestedScope } = record;
+  const own = Object.hasOwn(credentials, issuer) ? credentials[issuer]?.requestedScope : undefined;
+  return unionOfScopes(issuerOfLastSignIn(record) === issuer ? requestedScope : undefined, own);
+}
+
 /** The record with a credential in use, in the place of an older one of its issuer. */
 export function withCredential(record: SessionRecord, credential: Credential): SessionRecord {
   const { issuer } = credential;
+  const { requestedScope: before, ...kept } = record;
+  const requestedScope = issuerOfLastSignIn(record) === issuer ? before : credential.requestedScope;
   return {
-    ...record,
+    ...kept,
     activeIssuer: issuer,
     lastIssuer: issuer,
     credentials: { ...record.credentials, [issuer]: credential },
+    ...(requestedScope !== undefined && { requestedScope }),
   };
 }
 

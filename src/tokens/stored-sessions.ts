@@ -7,6 +7,7 @@ import {
   type Credential,
   isStaticCredential,
   parseStoreKey,
+  scopeRequestedAt,
   type SessionKey,
   type SessionRecord,
   storeKey,
@@ -189,9 +190,11 @@ export class StoredSessions {
     const kept = keptByPolicy(policyFor(this.#options.sessionPolicy, key), credential);
     const work = async (write: (record: SessionRecord) => Promise<void>): Promise<void> => {
       const before = await this.#stored(name);
-      const requestedScope = kept.requestedScope ?? before?.requestedScope;
       // A key that the host has set comes from no authorization server.
-      const lastIssuer = isStaticCredential(kept) ? before?.lastIssuer : kept.issuer;
+      const isStatic = isStaticCredential(kept);
+      const requestedBefore = isStatic ? before?.requestedScope : scopeRequestedAt(before, kept.issuer);
+      const requestedScope = kept.requestedScope ?? requestedBefore;
+      const lastIssuer = isStatic ? before?.lastIssuer : kept.issuer;
       const record: SessionRecord = {
         ...key,
         activeIssuer: kept.issuer,

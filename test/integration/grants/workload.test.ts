@@ -182,6 +182,15 @@ describe("a workload's token", () => {
     },
   );
 
+  it("is sent once, too, when a scope is refused that only an earlier sign-in asked for", async () => {
+    const { server, grant, sent } = await startFederated();
+    const { tokens } = startWorkload(grant(({ audience }) => platformToken(audience)));
+    await tokens.signIn(server.mcpUrl, { scope: "old" });
+    server.options.token = (_request, _usual, { json }) => json({ error: "invalid_scope" }, 400);
+    await failure(tokens.signIn(server.mcpUrl), "token_request_failed", server.mcpUrl);
+    expect(sent().map(({ scope }) => scope)).toEqual(["old", "old mcp:tools"]);
+  });
+
   it("is sent once, too, when a renewal is refused; the next try reads another [WIF-4] [WIF-6]", async () => {
     const { server, grant, sent } = await startFederated();
     const clock = new ManualClock();

@@ -74,6 +74,23 @@ describe("sessions", () => {
     expect(coordinator.loaded(key)?.record).not.toHaveProperty("requestedScope");
   });
 
+  it("keep what was asked for before only of the issuer that a sign-in is with", async () => {
+    const stage = await startStage();
+    const { coordinator } = stage.open();
+    const first = await stage.seed({ requestedScope: "a b" });
+    const second = credentialAt("https://second.example");
+    await coordinator.save(KEY, second);
+    expect(await stage.stored()).not.toHaveProperty("requestedScope");
+    await coordinator.save(KEY, { ...second, requestedScope: "c" });
+    expect(await stage.stored()).toMatchObject({ requestedScope: "c", lastIssuer: second.issuer });
+    const { requestedScope: _, ...silent } = first;
+    await coordinator.save(KEY, silent);
+    expect(await stage.stored()).toMatchObject({ requestedScope: "a b", lastIssuer: first.issuer });
+    await coordinator.forgetRequestedScope(KEY);
+    expect(await stage.stored()).not.toHaveProperty("requestedScope");
+    expect(coordinator.loaded(KEY)?.record).not.toHaveProperty("requestedScope");
+  });
+
   it("remember which issuer the last sign-in was with, also when it has ended or a static key took its place", async () => {
     const stage = await startStage();
     const { coordinator } = stage.open();
