@@ -117,9 +117,34 @@ export function registeredClient(
   };
 }
 
+interface Attempt {
+  readonly metadata: ClientMetadata;
+  readonly request: DynamicRegistrationRequest;
+}
+
+/** What to ask for after a refusal; `undefined` where asking again would not help. */
+function secondAttempt(refusal: McpOAuthError, { metadata, request }: Attempt): Attempt | undefined {
+  const { scope, ...unlimited } = request;
+  switch (refusal.oauthError) {
+    case "invalid_redirect_uri":
+      return { metadata: withUnusedRedirect(metadata), request };
+    case "invalid_client_metadata":
+      return { metadata: reducedMetadata(metadata), request: unlimited };
+    // Not among the codes of RFC 7591 section 3.2.2, but what servers say of scopes that they do not let anybody register.
+    case "invalid_scope":
+    case "insufficient_scope": {
+      const { scope: _scope, ...rest } = metadata;
+      return scope === undefined ? undefined : { metadata: rest, request: unlimited };
+    }
+    default:
+      return undefined;
+  }
+}
+
 /**
- * Registers a client (RFC 7591), at most twice: a server that refuses the metadata is asked once more with less of it, and
- * one that refuses a client for other devices because it has no redirect URI, with one.
+ * Registers a client (RFC 7591), at most twice: a server that refuses the metadata is asked once more with less of it, one
+ * that refuses the scopes, which are optional (RFC 7591 section 2), without them, and one that refuses a client for other
+ * devices because it has no redirect URI, with one.
  *
  * @throws `registration_failed`; for a refused redirect URI the message says what to change.
  */
@@ -133,14 +158,11 @@ export async function registerDynamically(
     return registeredClient(await requestRegistration(context, metadata), request, authorizationServer);
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error;
-    const wantsRedirect = error.oauthError === "invalid_redirect_uri";
-    if (wantsRedirect && request.redirectUri !== undefined)
+    if (error.oauthError === "invalid_redirect_uri" && request.redirectUri !== undefined)
       throw redirectUriRefused(error, request.redirectUri, context);
-    if (!wantsRedirect && error.oauthError !== "invalid_client_metadata") throw error;
-    const { scope: _scope, ...unlimited } = request;
-    const other = wantsRedirect ? withUnusedRedirect(metadata) : reducedMetadata(metadata);
-    const answer = await requestRegistration(context, other);
-    return registeredClient(answer, wantsRedirect ? request : unlimited, authorizationServer);
+    const second = secondAttempt(error, { metadata, request });
+    if (second === undefined) throw error;
+    return registeredClient(await requestRegistration(context, second.metadata), second.request, authorizationServer);
   }
 }
 

@@ -80,6 +80,25 @@ it("asks once more with less when a server refuses the metadata [DCR-3]", async 
   expect(second).not.toHaveProperty("scope");
 });
 
+it.each([
+  ["invalid_scope", 400],
+  ["insufficient_scope", 403],
+])("signs in where a server answers %s (%i) to the scopes of a registration", async (oauthError, status) => {
+  const server = await startScripted({
+    register: (request, usual, { json }) =>
+      "scope" in (request.json() as object) ? json({ error: oauthError }, status) : usual(),
+  });
+  const host = startHost();
+  await host.tokens.signIn(server.mcpUrl);
+  // What is asked for is the authorization request's matter.
+  expect(host.opened[0]?.searchParams.get("scope")).toBe("mcp:tools");
+  await host.tokens.signIn(server.mcpUrl, { scope: "more" });
+  const [, second, ...others] = server.log.find("POST", "/register").map(({ body }) => JSON.parse(body) as object);
+  expect(second).toMatchObject({ grant_types: ["authorization_code", "refresh_token"] });
+  expect(second).not.toHaveProperty("scope");
+  expect(others).toEqual([]);
+});
+
 it("does not ask a third time [DCR-3]", async () => {
   const server = await startScripted({
     register: (_r, _u, { json }) => json({ error: "invalid_client_metadata" }, 400),

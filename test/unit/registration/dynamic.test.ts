@@ -238,6 +238,32 @@ describe("registerDynamically", () => {
     });
   });
 
+  it.each([
+    ["invalid_scope", 400],
+    ["insufficient_scope", 403],
+  ])("asks once more without scopes, and with all else, where %s (%i) refuses them", async (oauthError, status) => {
+    const { server, outcome, sent } = await registering(
+      (request, { json }) =>
+        "scope" in (request.json() as object) ? json({ error: oauthError }, status) : json({ client_id: "c" }, 201),
+      {},
+      { scope: "a b" },
+    );
+    expect(await outcome).toMatchObject({ clientId: "c" });
+    expect(await outcome).not.toHaveProperty("registeredScope");
+    expect(sent()).toEqual(clientMetadataFor({ ...REQUEST, scope: "a b" }, metadataAt(server.url)));
+    expect(sent(1)).toEqual(clientMetadataFor(REQUEST, metadataAt(server.url)));
+    expect(server.log.requests).toHaveLength(2);
+  });
+
+  it.each([
+    ["there were none", {}, 1],
+    ["they are refused without scopes, too", { scope: "a" }, 2],
+  ])("does not ask again for a refusal of scopes where %s", async (_where, request, requests) => {
+    const { server, outcome } = await registering((_, { json }) => json({ error: "invalid_scope" }, 400), {}, request);
+    expect(await failureOf(outcome)).toMatchObject({ code: "registration_failed", oauthError: "invalid_scope" });
+    expect(server.log.requests).toHaveLength(requests);
+  });
+
   it("asks at most twice [DCR-3]", async () => {
     const { server, outcome } = await registering((_, { json }) => json({ error: "invalid_client_metadata" }, 400));
     expect((await failureOf(outcome)).oauthError).toBe("invalid_client_metadata");
