@@ -2,7 +2,7 @@ import { compact } from "../core/compact.ts";
 import { McpOAuthError, mcpOAuthErrorCodes } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject, textsMember } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
-import type { AuthorizationServerMetadata } from "../endpoint/authorization-server.ts";
+import { type AuthorizationServerMetadata, ownIssuer, withOwnIssuer } from "../endpoint/authorization-server.ts";
 import { clientFromRecord, clientToRecord, type OAuthClient } from "../endpoint/oauth-client.ts";
 import type { Credential, RefreshJournal, SessionRecord } from "./credential.ts";
 import { SharedParts } from "./shared-parts.ts";
@@ -18,18 +18,24 @@ const KEPT_LISTS = [
   "dpop_signing_alg_values_supported",
 ] as const;
 
+/** How a server names itself, where that is not its issuer: assertions are addressed to that name. */
+const OWN_ISSUER = "ownIssuer";
+
 function metadataToRecord(metadata: AuthorizationServerMetadata): JsonObject {
-  return Object.fromEntries(
-    [...KEPT_TEXTS, ...KEPT_LISTS].map((name) => [name, metadata[name]]).filter(([, value]) => value !== undefined),
-  );
+  const own = ownIssuer(metadata);
+  const members: [string, unknown][] = [...KEPT_TEXTS, ...KEPT_LISTS].map((name) => [name, metadata[name]]);
+  members.push([OWN_ISSUER, own === metadata.issuer ? undefined : own]);
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined));
 }
 
 /** The reverse; `undefined` when a member is of another type, since requests are made of them unseen. */
 function metadataFromRecord(record: JsonObject): AuthorizationServerMetadata | undefined {
   const isUsable =
-    KEPT_TEXTS.every((name) => record[name] === undefined || typeof record[name] === "string") &&
+    [...KEPT_TEXTS, OWN_ISSUER].every((name) => record[name] === undefined || typeof record[name] === "string") &&
     KEPT_LISTS.every((name) => record[name] === undefined || textsMember(record, name) !== undefined);
-  return isUsable ? (metadataToRecord(record as never) as unknown as AuthorizationServerMetadata) : undefined;
+  if (!isUsable) return undefined;
+  const metadata = metadataToRecord(record as never) as unknown as AuthorizationServerMetadata;
+  return withOwnIssuer(metadata, record[OWN_ISSUER]);
 }
 
 /** A session as text, for a {@link TokenStore} only: it has secrets in the clear. */
@@ -46,7 +52,7 @@ export function serializeSession(record: SessionRecord): string {
 }
 
 const sharedClients = new SharedParts<OAuthClient>((client) => JSON.stringify(clientToRecord(client)));
-const sharedMetadata = new SharedParts<AuthorizationServerMetadata>((metadata) => JSON.stringify(metadata));
+const sharedMetadata = new SharedParts<AuthorizationServerMetadata>((each) => JSON.stringify(metadataToRecord(each)));
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;

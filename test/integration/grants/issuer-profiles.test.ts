@@ -1,7 +1,8 @@
 // How issuers deviate, as data: each member against a server that behaves like that, and what holds without it.
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type IssuerProfile, knownIssuerProfiles } from "mcp-oauth-client";
+import { decodeJwt, exportJWK, generateKeyPair } from "jose";
+import { type IssuerProfile, knownIssuerProfiles, memoryStore } from "mcp-oauth-client";
 import { describe, expect, it } from "vitest";
 import { IssuerProfiles } from "../../../src/endpoint/issuer-profile.ts";
 import type { ScriptedAuthorizationServerOptions } from "../../servers/scripted-authorization-server.ts";
@@ -81,6 +82,39 @@ describe("a profile's member", () => {
     const second = await startDeviating(mixed, { ignoreTrailingSlash: true });
     await failure(second.host.tokens.signIn(second.server.mcpUrl), "issuer_mismatch");
     expect(second.server.log.count("POST", "/token")).toBe(0);
+  });
+
+  it("ignoreTrailingSlash addresses assertions to the server's own name, also after a restart and when it is refreshed", async () => {
+    const server = await startScripted({
+      metadata: (usual) => ({
+        ...usual,
+        issuer: `${String(usual.issuer)}/`,
+        token_endpoint_auth_methods_supported: ["private_key_jwt"],
+      }),
+    });
+    const { issuer } = server;
+    const { privateKey } = await generateKeyPair("ES256", { extractable: true });
+    const key = { ...(await exportJWK(privateKey)), alg: "ES256" };
+    const clock = new ManualClock();
+    const options: HostOptions = {
+      store: memoryStore(),
+      clock,
+      clients: [{ issuer, clientId: "app", privateKey: { key } }],
+      issuerProfiles: [{ issuer, ignoreTrailingSlash: true }],
+    };
+    await startHost(options).tokens.signIn(server.mcpUrl);
+    const { tokens } = startHost(options);
+    for (let refresh = 0; refresh < 2; refresh++) {
+      clock.jump(7_200_000);
+      await tokens.get(server.mcpUrl);
+    }
+    const forms = server.log.find("POST", "/token").map(({ body }) => new URLSearchParams(body));
+    const sent = forms.map((form) => [form.get("grant_type"), decodeJwt(form.get("client_assertion") ?? "").aud]);
+    expect(sent).toEqual([
+      ["authorization_code", `${issuer}/`],
+      ["refresh_token", `${issuer}/`],
+      ["refresh_token", `${issuer}/`],
+    ]);
   });
 
   it("acceptMetadataIssuers accepts the names that it lists, as the line in the error says [ASM-6]", async () => {

@@ -3,6 +3,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../../src/core/secret.ts";
 import {
+  type AuthorizationServerMetadata,
+  ownIssuer,
+  withOwnIssuer,
+} from "../../../src/endpoint/authorization-server.ts";
+import {
   activeCredential,
   type Credential,
   parseStoreKey,
@@ -134,6 +139,24 @@ describe("session records", () => {
     });
   });
 
+  it("keep how a server names itself where that is not its issuer, and are read without that as well", () => {
+    const written = (authorizationServer: AuthorizationServerMetadata): string => {
+      const credentials = { [ISSUER]: credentialAt(ISSUER, { authorizationServer }) };
+      return serializeSession({ server: SERVER, account: "a", credentials });
+    };
+    const named = written(withOwnIssuer(metadataAt(ISSUER), `${ISSUER}/`));
+    const older = written(metadataAt(ISSUER));
+    expect(older).not.toContain("ownIssuer");
+    // Read one after the other, they do not take each other's name.
+    const names = [named, older, named, older].map((text) => {
+      const metadata = parseSession(text, "memory").credentials[ISSUER]?.authorizationServer;
+      return metadata && [metadata.issuer, ownIssuer(metadata)];
+    });
+    const [own, plain] = [[ISSUER, `${ISSUER}/`], [ISSUER, ISSUER]];
+    expect(names).toEqual([own, plain, own, plain]);
+    expect(serializeSession(parseSession(named, "memory"))).toBe(named);
+  });
+
   it("show no secret once they are read", () => {
     const planted = credentialAt(ISSUER, {
       accessToken: new Secret("planted-1"),
@@ -184,6 +207,7 @@ describe("session records", () => {
     ],
     ["metadata of another issuer", withCredential({ authorizationServer: { issuer: "https://evil" } })],
     ["an endpoint that is no text", withCredential({ authorizationServer: { issuer: ISSUER, token_endpoint: 5 } })],
+    ["an own name that is no text", withCredential({ authorizationServer: { issuer: ISSUER, ownIssuer: 5 } })],
     [
       "methods that are no list",
       withCredential({ authorizationServer: { issuer: ISSUER, token_endpoint_auth_methods_supported: "none" } }),
