@@ -23,7 +23,8 @@ export interface GetOptions extends AccountOptions {
 export interface SignInOptions extends AccountOptions {
   /**
    * How the user takes part. `"auto"` (default): the browser, and where none can be opened the device flow, if there is a
-   * `devicePrompt` and the server has it, or else the `prompt`. `"browser"`, `"device"`, `"paste"`: only that.
+   * `devicePrompt` and the server has it, or else the `prompt`; the device flow also where the server has no authorization
+   * endpoint, or does not offer PKCE with S256. `"browser"`, `"device"`, `"paste"`: only that.
    */
   flow?: SignInFlow;
   /** Scopes to ask for, separated by spaces. Default: what the server asks for. */

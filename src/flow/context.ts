@@ -18,7 +18,8 @@ import type { TokenCoordinator } from "../tokens/coordinator.ts";
 
 /**
  * How the user takes part in a sign-in. `auto`: the browser, and where none can be opened the device flow, if the server
- * has it, or else the prompt.
+ * has it, or else the prompt. Where the server has no authorization endpoint, or does not offer PKCE with S256, the device
+ * flow as well.
  */
 export type SignInFlow = "auto" | "browser" | "paste" | "device";
 

@@ -1,6 +1,6 @@
 import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor, type MachineGrant } from "../authorization/machine-grants.ts";
-import { McpOAuthError } from "../core/errors.ts";
+import { McpOAuthError, type McpOAuthErrorCode } from "../core/errors.ts";
 import { coversScope } from "../core/scope.ts";
 import { nobodyFinished } from "../core/unanswered.ts";
 import type { Discovery } from "../discovery/discover.ts";
@@ -128,14 +128,18 @@ async function signInByGrant(context: FlowContext, grant: MachineGrant, details:
   return credential;
 }
 
-/** The chosen flow; with `auto`, another device where no browser can be opened here. */
+/** Why a sign-in with a browser did not begin, where one on another device may: that has no redirect to protect. */
+const NOT_BEGUN: readonly McpOAuthErrorCode[] = ["browser_unavailable", "pkce_unsupported"];
+
+/** The chosen flow; with `auto`, another device where no browser can be opened here, or the server has no code flow for it. */
 async function signInByFlow(context: FlowContext, flow: SignInFlow, order: DeviceSignInOrder): Promise<Credential> {
   if (flow === "device") return signInWithDevice(context, order);
   if (flow !== "auto" || !canUseDevice(context, order.discovery)) return signInWithBrowser(context, { ...order, flow });
+  if (order.discovery.authorizationServer.authorization_endpoint === undefined) return signInWithDevice(context, order);
   try {
     return await signInWithBrowser(context, { ...order, flow: "browser" });
   } catch (error) {
-    if (error instanceof McpOAuthError && error.code === "browser_unavailable") return signInWithDevice(context, order);
+    if (error instanceof McpOAuthError && NOT_BEGUN.includes(error.code)) return signInWithDevice(context, order);
     throw error;
   }
 }
