@@ -90,7 +90,7 @@ export interface TokenManagerOptions {
   fetch?: Fetch;
   /** How OAuth requests travel: guarded addresses, further certificate authorities, a client certificate. */
   network?: NetworkOptions;
-  /** How long a person has to finish a sign-in, in milliseconds. Default 300,000. */
+  /** How long a person, or the callback of a grant, has to finish a sign-in, in milliseconds. Default 300,000. */
   signInTimeoutMs?: number;
   /** How long a request to an authorization server may take, in milliseconds. Default 30,000. */
   requestTimeoutMs?: number;

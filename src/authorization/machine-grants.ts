@@ -36,6 +36,11 @@ export interface AssertionRequest {
   readonly resource: string;
   /** The value for `aud`: the issuer, or the token endpoint where the grant says so. */
   readonly audience: string;
+  /**
+   * Aborted when the answer is no longer waited for: the sign-in was aborted, or it took longer than the option
+   * `signInTimeoutMs` allows.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Where a workload's own token comes from; it is read anew for each exchange, and never stored. */
@@ -72,6 +77,11 @@ export interface SubjectTokenRequest {
   readonly reason: "first" | "expired" | "insufficient";
   /** The account whose user is to sign on. */
   readonly account: string;
+  /**
+   * Aborted when the answer is no longer waited for: the sign-in was aborted, or it took longer than the option
+   * `signInTimeoutMs` allows.
+   */
+  readonly signal: AbortSignal;
   readonly maxAgeSeconds?: number;
   readonly acrValues?: string;
 }

@@ -14,7 +14,7 @@ export interface MachineSignIn {
   readonly account: string;
   readonly scope: string | undefined;
   readonly dpop: BoundKey | undefined;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
 }
 
 /** What each token manager has of its users' sign-ons. */
@@ -54,8 +54,8 @@ export async function credentialByGrant(
     resource: discovery.resource,
     omitResource: context.profiles.use("omitResource", discovery.issuer, discovery.server) === true,
     scope,
+    signal,
     ...(dpop !== undefined && { dpopKey: dpop.key }),
-    ...(signal !== undefined && { signal }),
   };
   const { client, tokens } = await granted(context, grant, machine);
   const { refreshToken: _unused, ...kept } = tokens;

@@ -5,6 +5,7 @@ import { type Discovery, discover } from "../discovery/discover.ts";
 import { dpopKeyOf } from "../endpoint/dpop-key.ts";
 import type { Credential, SessionKey } from "../tokens/credential.ts";
 import type { FlowContext } from "./context.ts";
+import { toError, withDeadline } from "./deadline.ts";
 import type { BoundKey } from "./issued-credential.ts";
 import { credentialByGrant } from "./machine-sign-in.ts";
 import { meetIssuer } from "./meet-issuer.ts";
@@ -21,7 +22,12 @@ async function boundKeyOf(
   return { key: await dpopKeyOf(dpopKey), choice: { ...choice, required: true } };
 }
 
-async function renew(context: FlowContext, key: SessionKey, credential: Credential): Promise<Credential> {
+async function renew(
+  context: FlowContext,
+  key: SessionKey,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<Credential> {
   const { server, account } = key;
   const grant = grantFor(context.grants, server);
   if (grant === undefined) {
@@ -35,6 +41,7 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
       onDeviation: (rule, detail) => context.events.emit("deviation", { ...key, rule, detail }),
     },
     issuersWithCredentials: [credential.issuer],
+    signal,
   });
   await meetIssuer(context, key, discovery.issuer, credential.issuer);
   // Another authorization server is asked for what the resource suggests, not for scopes of the former one.
@@ -45,6 +52,7 @@ async function renew(context: FlowContext, key: SessionKey, credential: Credenti
     account,
     scope,
     dpop: await boundKeyOf(context, discovery, credential),
+    signal,
   });
 }
 
@@ -64,9 +72,18 @@ function definite(error: unknown, { server }: SessionKey): unknown {
   return new McpOAuthError("sign_in_required", message, { server, cause: error });
 }
 
-/** Gets a machine's credential anew, the way it was had. */
-export function renewByGrant(context: FlowContext, key: SessionKey, credential: Credential): Promise<Credential> {
-  return renew(context, key, credential).catch((error: unknown) => {
-    throw definite(error, key);
-  });
+/** Gets a machine's credential anew, the way it was had. It takes no longer than a sign-in: others wait for its lock. */
+export async function renewByGrant(
+  context: FlowContext,
+  key: SessionKey,
+  credential: Credential,
+): Promise<Credential> {
+  const { signal, cancel } = withDeadline(context, key.server);
+  try {
+    return await renew(context, key, credential, signal);
+  } catch (error) {
+    throw definite(toError(error, signal, key.server), key);
+  } finally {
+    cancel();
+  }
 }

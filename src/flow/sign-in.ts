@@ -2,12 +2,12 @@ import { chooseDpop } from "../authorization/dpop-choice.ts";
 import { grantFor, type MachineGrant } from "../authorization/machine-grants.ts";
 import { McpOAuthError, type McpOAuthErrorCode } from "../core/errors.ts";
 import { coversScope } from "../core/scope.ts";
-import { nobodyFinished } from "../core/unanswered.ts";
 import type { Discovery } from "../discovery/discover.ts";
 import { DpopKey, rememberDpopKey } from "../endpoint/dpop-key.ts";
 import { type Credential, storeKey } from "../tokens/credential.ts";
 import { signInWithBrowser } from "./browser-sign-in.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";
+import { toError, withDeadline } from "./deadline.ts";
 import { canUseDevice, type DeviceSignInOrder, signInWithDevice } from "./device-sign-in.ts";
 import type { BoundKey } from "./issued-credential.ts";
 import { credentialByGrant, type MachineSignIn } from "./machine-sign-in.ts";
@@ -24,32 +24,6 @@ export interface SignInOrder extends ScopeOrder {
   readonly forced: boolean;
   /** Whether only a bearer token can be sent where it is needed: then none that is bound to a key does. */
   readonly bearerOnly?: boolean;
-}
-
-/** A signal that aborts with the sign-in's, or with `timeout` when the time for it is up. */
-function withDeadline(
-  context: FlowContext,
-  server: string,
-  signal: AbortSignal,
-): { signal: AbortSignal; cancel: () => void } {
-  const deadline = new AbortController();
-  const seconds = Math.round(context.signInTimeoutMs / 1000);
-  const cancel = context.clock.schedule(() => {
-    const message = `Nobody finished the sign-in to ${server} within ${seconds} s. Start it again; the option signInTimeoutMs gives more time.`;
-    deadline.abort(nobodyFinished(message, { server }));
-  }, context.signInTimeoutMs);
-  return { signal: AbortSignal.any([signal, deadline.signal]), cancel };
-}
-
-/** What a sign-in threw, as one of our errors: an abort's reason may be the deadline's, or anything of the caller's. */
-function toError(error: unknown, signal: AbortSignal, server: string): unknown {
-  const reason: unknown = signal.aborted ? signal.reason : undefined;
-  if (reason instanceof McpOAuthError) return reason;
-  // A step that was interrupted says so in its own words; the caller is told of the sign-in.
-  const wasInterrupted = signal.aborted && error instanceof McpOAuthError && error.code === "aborted";
-  if (error instanceof McpOAuthError && !wasInterrupted) return error.withContext({ server });
-  if (!signal.aborted) return error;
-  return new McpOAuthError("aborted", `The sign-in to ${server} was aborted.`, { cause: reason, server });
 }
 
 /** Another process may have signed in while this one waited for its turn, or since it looked. */

@@ -1,6 +1,7 @@
 import { McpOAuthError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { requireSecureUrl } from "../../core/url.ts";
+import { waitFor } from "../../core/wait-for.ts";
 import { ownIssuer } from "../../endpoint/authorization-server.ts";
 import { configuredClient } from "../../endpoint/configured-client.ts";
 import {
@@ -22,10 +23,12 @@ const MARGIN_MS = 5000;
 /** What a sign-on gave: each proof stands for the user when the ones before it have ended. */
 type SignOn = readonly SubjectProof[];
 
+type WantedSignOn = Omit<SubjectTokenRequest, "signal">;
+
 /** Either an assertion and what is left of the sign-on, or what a new sign-on is to be asked for. */
 type Outcome =
   | { readonly assertion: IdentityAssertion; readonly signOn: SignOn }
-  | { readonly wanted: SubjectTokenRequest; readonly refusal?: McpOAuthError };
+  | { readonly wanted: WantedSignOn; readonly refusal?: McpOAuthError };
 
 function secretOf(token: string | Secret): Secret {
   return typeof token === "string" ? new Secret(token) : token;
@@ -89,7 +92,8 @@ export class EnterpriseManagedAuthorization {
     const accounts = this.#signOns.get(grant) ?? new Map<string, SignOn>();
     this.#signOns.set(grant, accounts);
     let signOn = accounts.get(context.account) ?? [];
-    let asked: SubjectTokenRequest | undefined;
+    const { signal } = context;
+    let asked: WantedSignOn | undefined;
     for (;;) {
       const outcome = await this.#climb(context, grant, signOn);
       if ("assertion" in outcome) {
@@ -100,7 +104,8 @@ export class EnterpriseManagedAuthorization {
         asked === undefined || (asked.reason !== "insufficient" && outcome.wanted.reason === "insufficient");
       if (!mayAsk) throw outcome.refusal;
       asked = outcome.wanted;
-      signOn = await this.#begin(context, grant, await grant.subjectToken(asked));
+      const given = await waitFor(Promise.resolve(grant.subjectToken({ ...asked, signal })), signal);
+      signOn = await this.#begin(context, grant, given);
     }
   }
 
@@ -152,7 +157,7 @@ export class EnterpriseManagedAuthorization {
   }
 }
 
-function strongerSignOn(account: string, { maxAgeSeconds, acrValues }: SignOnWantedError): SubjectTokenRequest {
+function strongerSignOn(account: string, { maxAgeSeconds, acrValues }: SignOnWantedError): WantedSignOn {
   return {
     reason: "insufficient",
     account,

@@ -1,6 +1,7 @@
 import { McpOAuthError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { readSecretSource } from "../../core/secret-source.ts";
+import { waitFor } from "../../core/wait-for.ts";
 import { configuredClient } from "../../endpoint/configured-client.ts";
 import { anonymousClient, type OAuthClient } from "../../endpoint/oauth-client.ts";
 import { requestToken, type TokenResponse } from "../../endpoint/token-request.ts";
@@ -36,14 +37,15 @@ export async function exchangeAssertion(
 /** Gets tokens for a workload by the token that its platform gave it, read anew each time. */
 export async function grantJwtBearer(context: MachineContext, grant: JwtBearerGrant): Promise<GrantedTokens> {
   requireJwtBearer(context);
-  const { authorizationServer, server, resource } = context;
+  const { authorizationServer, server, resource, signal } = context;
   const { issuer, token_endpoint: tokenEndpoint = "" } = authorizationServer;
   const audience = grant.audience === "token_endpoint" ? tokenEndpoint : issuer;
   const { assertion: source } = grant;
-  const found =
+  const reading: Promise<string | Secret> =
     typeof source === "function"
-      ? await source({ server, issuer, tokenEndpoint, resource, audience })
-      : await readSecretSource(source);
+      ? Promise.resolve(source({ server, issuer, tokenEndpoint, resource, audience, signal }))
+      : readSecretSource(source);
+  const found = await waitFor(reading, signal);
   const assertion = typeof found === "string" ? new Secret(found) : found;
   const client =
     grant.client === undefined ? anonymousClient(issuer) : configuredClient(grant.client, authorizationServer);

@@ -17,7 +17,7 @@ export interface MachineContext {
   readonly omitResource: boolean;
   readonly scope: string | undefined;
   readonly dpopKey?: DpopKey;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
 }
 
 /** What such a grant gives. */

@@ -147,7 +147,8 @@ describe("the ladder", () => {
     await tokens.get(mcpUrl);
     expect(new Set(enterprise.grants().map(({ assertion }) => assertion)).size).toBe(2);
     expect(enterprise.exchanges()).toHaveLength(2);
-    expect(subjectToken.mock.calls).toEqual([[{ reason: "first", account: "default" }]]);
+    const signal: unknown = expect.any(AbortSignal);
+    expect(subjectToken.mock.calls).toEqual([[{ reason: "first", account: "default", signal }]]);
   });
 
   it("goes on to the provider's refresh token when the sign-on has ended, then to a new sign-on [EMA-10]", async () => {
@@ -270,8 +271,14 @@ describe("a no of the provider", () => {
     });
     await startMember(enterprise.grant({ subjectToken })).tokens.get(enterprise.server.mcpUrl);
     expect(subjectToken.mock.calls.map(([request]) => request)).toEqual([
-      { reason: "first", account: "default" },
-      { reason: "insufficient", account: "default", maxAgeSeconds: 60, acrValues: "phr" },
+      { reason: "first", account: "default", signal: expect.any(AbortSignal) },
+      {
+        reason: "insufficient",
+        account: "default",
+        maxAgeSeconds: 60,
+        acrValues: "phr",
+        signal: expect.any(AbortSignal),
+      },
     ]);
   });
 

@@ -65,6 +65,19 @@ async function startFederated(
   return { server, grant, sent: () => server.log.find("POST", "/token").map(({ body }) => formOf(body)) };
 }
 
+/** A source that never answers, and what tells it to give up. */
+function silentSource() {
+  let resolve: (signal: AbortSignal) => void = () => undefined;
+  const asked = new Promise<AbortSignal>((done) => {
+    resolve = done;
+  });
+  const source = ({ signal }: AssertionRequest): Promise<string> => {
+    resolve(signal);
+    return new Promise(() => undefined);
+  };
+  return { source, asked };
+}
+
 const formOf = (body: string): Record<string, string> => Object.fromEntries(new URLSearchParams(body));
 
 function startWorkload(grant: JwtBearerGrant, options: HostOptions = {}) {
@@ -91,6 +104,7 @@ describe("a workload's token", () => {
         tokenEndpoint: `${server.url}/token`,
         resource: server.mcpUrl.href,
         audience: server.issuer,
+        signal: expect.any(AbortSignal),
       },
     ]);
     expect(server.log.find("POST", "/token")[0]?.headers.authorization).toBeUndefined();
@@ -209,6 +223,47 @@ describe("a workload's token", () => {
     clock.jump(error.retryAfterMs ?? 0);
     expect((await tokens.get(server.mcpUrl)).accessToken.reveal()).toBe("access-2");
     expect(new Set(sent().map(({ assertion }) => assertion)).size).toBe(3);
+  });
+
+  it.each([
+    ["the caller aborts", "aborted"],
+    ["the time is up", "timeout"],
+  ] as const)("is not waited for when %s, and whoever reads it is told", async (end, code) => {
+    const { server, grant, sent } = await startFederated();
+    const clock = new ManualClock();
+    const controller = new AbortController();
+    const { source, asked } = silentSource();
+    const { tokens } = startWorkload(grant(source), { clock, signInTimeoutMs: 60_000 });
+    const signIn = tokens.signIn(server.mcpUrl, { signal: controller.signal });
+    const signal = await asked;
+    expect(signal.aborted).toBe(false);
+    if (end === "the time is up") clock.advance(60_000);
+    else controller.abort();
+    await failure(signIn, code, server.mcpUrl);
+    expect(signal.aborted).toBe(true);
+    expect(sent()).toEqual([]);
+  });
+
+  it("is not waited for longer than that when a token is renewed, for others wait as well", async () => {
+    const { server, grant } = await startFederated();
+    const clock = new ManualClock();
+    const { source: silent, asked } = silentSource();
+    let source = ({ audience }: AssertionRequest): Promise<string> => platformToken(audience);
+    const host = startWorkload(
+      grant((request) => source(request)),
+      { clock, signInTimeoutMs: 60_000 },
+    );
+    await host.tokens.get(server.mcpUrl);
+    clock.jump(2 * 3_600_000);
+    source = silent;
+    const controller = new AbortController();
+    const renewal = host.tokens.get(server.mcpUrl, { signal: controller.signal });
+    const signal = await asked;
+    clock.advance(60_000);
+    await expect.poll(() => host.told("refresh_failed"), { interval: 2 }).toMatchObject([{ code: "timeout" }]);
+    expect(signal.aborted).toBe(true);
+    controller.abort();
+    await failure(renewal, "aborted");
   });
 
   it("is not sent to a server that says it takes none [WIF-7]", async () => {

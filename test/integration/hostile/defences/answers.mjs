@@ -173,7 +173,7 @@ export const answerDefences = [
     [HTTP, "clock.schedule(() => deadline.abort(), timeoutMs)", "clock.schedule(() => undefined, timeoutMs)"],
   ),
   defence("sign-ins have a deadline", "time-nobody-returns", [
-    "flow/sign-in.ts",
+    "flow/deadline.ts",
     "deadline.abort(nobodyFinished(message, { server }));",
     "message.at(0);",
   ]),
