@@ -145,8 +145,8 @@ export class TokenManager {
   /**
    * A valid access token for an MCP server: from memory when it is fresh, else refreshed, else by a sign-in.
    *
-   * @throws `interaction_required`, `sign_in_required`, `refresh_failed`, `store_unreadable`, `aborted`, and all that
-   * {@link TokenManager.signIn} throws.
+   * @throws `sign_in_required` for a server that was not seen to ask for authorization, and for a session that has ended
+   * where `interactive` is `false`; `refresh_failed`; and all that {@link TokenManager.signIn} throws.
    */
   async get(url: string | URL, options: GetOptions = {}): Promise<TokenResult> {
     const { minTtlSeconds = 0, signal } = options;
@@ -162,10 +162,12 @@ export class TokenManager {
   /**
    * Signs in now, whether or not there is a session, and keeps the result.
    *
-   * @throws `interaction_required`, `discovery_failed`, `resource_mismatch`, `issuer_mismatch`, `pkce_unsupported`,
-   * `client_unavailable`, `client_mismatch`, `registration_failed`, `redirect_unavailable`, `browser_unavailable`,
-   * `authorization_denied`, `authorization_failed`, `invalid_authorization_response`, `token_request_failed`,
-   * `invalid_response`, `insecure_url`, `network_failed`, `timeout`, `aborted`, `store_failed`.
+   * @throws `invalid_argument`, `invalid_configuration`, `interaction_required`, `discovery_failed`, `resource_mismatch`,
+   * `issuer_mismatch`, `pkce_unsupported`, `dpop_unsupported`, `client_unavailable`, `client_mismatch`,
+   * `registration_failed`, `redirect_unavailable`, `browser_unavailable`, `authorization_denied`, `authorization_failed`,
+   * `invalid_authorization_response`, `token_request_failed`, `invalid_response`, `insecure_url`, `address_refused`,
+   * `network_failed`, `timeout`, `aborted`, `store_unavailable`, `store_unreadable`, `store_failed`, `lock_timeout`,
+   * `closed`.
    */
   async signIn(url: string | URL, options: SignInOptions = {}): Promise<TokenResult> {
     return tokenResult(await this.#session(url, options).signIn(options));
@@ -177,7 +179,9 @@ export class TokenManager {
    *
    * @param url the MCP server's URL.
    * @param token the key.
-   * @throws `invalid_argument` for a key or header that no request can carry; `store_failed`.
+   * @throws `invalid_argument` for a URL that is none, and for a key or header that no request can carry; `insecure_url`;
+   * `invalid_configuration` for a store without its key; `store_unavailable`, `store_unreadable`, `store_failed`,
+   * `lock_timeout`; `closed`.
    */
   async setToken(url: string | URL, token: string | Secret, options: SetTokenOptions = {}): Promise<void> {
     const { key } = this.#session(url, options);
@@ -235,7 +239,9 @@ export class TokenManager {
    * @param url the MCP server; left out together with `all: true`, every session.
    * @returns what became of each session; with `all`, at the end also of records that cannot be read and do not tell whose
    * they are: they are left as they are.
-   * @throws `invalid_argument` without a URL and without `all`; `store_failed` when a local copy could not be removed.
+   * @throws `invalid_argument` for a URL that is none, or without a URL and without `all`; `store_failed`, `lock_timeout`
+   * when a local copy could not be removed; `store_unavailable`, `store_unreadable`; `invalid_configuration` for a store
+   * without its key; `closed`. What the authorization server says is in the result.
    */
   async signOut(url?: string | URL, options: SignOutOptions = {}): Promise<SignOutResult[]> {
     this.#requireOpen();
