@@ -105,6 +105,11 @@ export const addressDefences = [
       redirect-revocation`,
     [HTTP, "redirectsLeft > 0 && target?.origin === url.origin", "target !== undefined"],
   ),
+  defence("the first request of a sign-in stays within the origin", "redirect-probe", [
+    "flow/probe.ts",
+    "isPlain && target.origin === url.origin",
+    "isPlain",
+  ]),
   defence("of the first answer only the head matters", "redirect-probe size-probe", [
     HTTP,
     "if (request.withoutBody === true) {",
