@@ -73,11 +73,7 @@ function definite(error: unknown, { server }: SessionKey): unknown {
 }
 
 /** Gets a machine's credential anew, the way it was had. It takes no longer than a sign-in: others wait for its lock. */
-export async function renewByGrant(
-  context: FlowContext,
-  key: SessionKey,
-  credential: Credential,
-): Promise<Credential> {
+export async function renewByGrant(context: FlowContext, key: SessionKey, credential: Credential): Promise<Credential> {
   const { signal, cancel } = withDeadline(context, key.server);
   try {
     return await renew(context, key, credential, signal);

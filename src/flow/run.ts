@@ -8,8 +8,8 @@ import { LookAhead } from "../discovery/look-ahead.ts";
 import {
   type Credential,
   isStaticCredential,
-  scopeRequestedAt,
   type SessionKey,
+  scopeRequestedAt,
   storeKey,
 } from "../tokens/credential.ts";
 import type { FlowContext, SignInFlow } from "./context.ts";

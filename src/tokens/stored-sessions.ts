@@ -7,9 +7,9 @@ import {
   type Credential,
   isStaticCredential,
   parseStoreKey,
-  scopeRequestedAt,
   type SessionKey,
   type SessionRecord,
+  scopeRequestedAt,
   storeKey,
   withCredential,
 } from "./credential.ts";

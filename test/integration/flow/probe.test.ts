@@ -127,7 +127,9 @@ describe("any other redirect says nothing about authorization:", () => {
     const provider = host.tokens.bearerProvider(server.mcpUrl);
     expect(await provider.token()).toBeUndefined();
     const refuse = (): Promise<void> =>
-      provider.onUnauthorized({ response: new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } }) });
+      provider.onUnauthorized({
+        response: new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } }),
+      });
     await refuse();
     expect(await provider.token()).toBeDefined();
     await failure(refuse(), "token_rejected", server.mcpUrl);

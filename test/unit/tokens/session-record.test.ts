@@ -152,7 +152,10 @@ describe("session records", () => {
       const metadata = parseSession(text, "memory").credentials[ISSUER]?.authorizationServer;
       return metadata && [metadata.issuer, ownIssuer(metadata)];
     });
-    const [own, plain] = [[ISSUER, `${ISSUER}/`], [ISSUER, ISSUER]];
+    const [own, plain] = [
+      [ISSUER, `${ISSUER}/`],
+      [ISSUER, ISSUER],
+    ];
     expect(names).toEqual([own, plain, own, plain]);
     expect(serializeSession(parseSession(named, "memory"))).toBe(named);
   });
