@@ -23,6 +23,8 @@ export interface ExchangeFetchOptions {
 }
 
 const MOST_FAILED_RESUMPTIONS = 8;
+/** More than the SDKs follow at once. */
+const MOST_REDIRECTS = 8;
 /** The SDK reads behind us: what an ended stream still has to say, it says within this time. */
 const SDK_LAG_MS = 250;
 
@@ -34,6 +36,11 @@ function isPassing(status: number): boolean {
 function mayPass(error: unknown): boolean {
   if (findMcpOAuthError(error) !== undefined) return false;
   return !(error instanceof ExchangeFailed) || error.status === undefined || isPassing(error.status);
+}
+
+/** The SDKs follow redirects themselves, within the origin, and ask here once more for where one leads. */
+function isRedirect({ status, headers }: Response): boolean {
+  return status >= 300 && status < 400 && headers.has("location");
 }
 
 /** Answers the SDK's wish for a stream so that it does not ask again. */
@@ -92,6 +99,7 @@ export class ExchangeFetch {
     for (const [name, value] of Object.entries(wireHeaders.of(exchange.message))) headers.set(name, value);
     const inSession = wire === "sse" || headers.has("mcp-session-id");
     const response = await this.#options.fetch(input, { ...init, headers, signal: this.#signal(exchange, init) });
+    if (isRedirect(response)) return response;
     if (!response.ok) {
       const refusal = await refusalBy(response, server);
       throw inSession && meansSessionLost(refusal) ? new SessionLost() : refusal;
@@ -105,6 +113,9 @@ export class ExchangeFetch {
     if (exchange.isOver) return noStream();
     try {
       const response = await this.#options.fetch(input, { ...init, signal: this.#signal(exchange, init) });
+      exchange.redirectsInARow = isRedirect(response) ? exchange.redirectsInARow + 1 : 0;
+      // One that the SDK does not follow it meets again at its next try.
+      if (isRedirect(response) && exchange.redirectsInARow <= MOST_REDIRECTS) return response;
       if (response.ok) {
         exchange.failedResumptions = 0;
         return this.#watch(exchange, response);
@@ -123,7 +134,7 @@ export class ExchangeFetch {
     while (!this.#closing.signal.aborted) {
       try {
         const response = await this.#options.fetch(input, init);
-        if (response.ok || isPassing(response.status)) return response;
+        if (response.ok || isRedirect(response) || isPassing(response.status)) return response;
         await response.body?.cancel();
         return noStream();
       } catch (error) {

@@ -11,6 +11,8 @@ export class Exchange {
   isResumable = false;
   /** How often in a row that GET has failed. */
   failedResumptions = 0;
+  /** How often in a row it has been redirected. */
+  redirectsInARow = 0;
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   constructor(message: Message) {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { startPair } from "../flow/support/real-servers.ts";
 import { type HostKind, startProxyHost } from "./support/proxy-host.ts";
 import { jsonOf, newHome, runCli } from "./support/run-cli.ts";
-import { startTalkativeServer, startTalkativeServerV2 } from "./support/talkative-server.ts";
+import { startTalkativeServer, startTalkativeServerV2, type TalkativeServer } from "./support/talkative-server.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -74,9 +74,11 @@ it.each(["proxy", "tools"])("says how to add an SDK where there is none: %s", as
   expect(ended.stderr).toContain(`\n  $ ${line}\n`);
 });
 
-const withFirstSdk: { kind: HostKind; start: typeof startTalkativeServerV2; mirrored: boolean }[] = [
-  { kind: "SDK v1", start: startTalkativeServer, mirrored: false },
-  { kind: "SDK v2 on the 2026-07-28 wire", start: startTalkativeServerV2, mirrored: true },
+const redirecting = (): Promise<TalkativeServer> => startTalkativeServer({ redirects: true });
+const withFirstSdk: { kind: HostKind; server: string; start: () => Promise<TalkativeServer>; mirrored: boolean }[] = [
+  { kind: "SDK v1", server: "sessions", start: startTalkativeServer, mirrored: false },
+  { kind: "SDK v1", server: "sessions behind a redirect", start: redirecting, mirrored: false },
+  { kind: "SDK v2 on the 2026-07-28 wire", server: "no sessions", start: startTalkativeServerV2, mirrored: true },
 ];
 
 /** Puts the first SDK beside the package, where it stays for the tests that follow. */
@@ -86,7 +88,7 @@ async function installFirstSdk(): Promise<void> {
   await symlink(join(root, "node_modules/@modelcontextprotocol/sdk"), join(scope, "sdk")).catch(() => undefined);
 }
 
-it.each(withFirstSdk)("does with the first SDK what it does with the second, for $kind", async (each) => {
+it.each(withFirstSdk)("does with the first SDK what it does with the second, for $kind and $server", async (each) => {
   const { kind, start, mirrored } = each;
   await installFirstSdk();
   const server = await start();

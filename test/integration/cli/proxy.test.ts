@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -70,6 +71,25 @@ it.each([
   // A stream that is not up yet misses it.
   const told = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > 0);
   await vi.waitUntil(told, PATIENCE);
+});
+
+it.each([
+  { kind: "SDK v1", server: { sdk: "v1", path: "/mcp/" } },
+  { kind: "SDK v1", server: { sdk: "v1", transport: "sse", path: "/sse/" } },
+  { kind: modern, server: { sdk: "v2", path: "/mcp/" } },
+] as const)("lets $kind use $server, which redirects before it asks who is there", async ({ kind, server }) => {
+  const { mcp, browser, env } = await surroundings({}, server);
+  const moved = (_request: unknown, response: ServerResponse): unknown =>
+    response.writeHead(307, { location: server.path }).end();
+  mcp.respond(server.path.slice(0, -1), moved);
+  const host = await startProxyHost({ kind, env, args: [mcp.url.href.slice(0, -1)] });
+  expect(await host.call("echo", { text: "moved" })).toBe("moved");
+  if (kind === modern) await (host.client as ClientV2).listen({ toolsListChanged: true });
+  const told = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > 0);
+  await vi.waitUntil(told, PATIENCE);
+  await host.close();
+  expect(mcp.sessionCount).toBe(0);
+  expect(browser.visited).toHaveLength(1);
 });
 
 it("asks for more scopes where a tool needs them", async () => {

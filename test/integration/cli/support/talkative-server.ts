@@ -9,7 +9,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
 import { acceptedContent, createMcpHandler, inputRequired, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { readBody } from "../../../servers/http.ts";
+import { pathOf, readBody } from "../../../servers/http.ts";
 import { createRequestLog, listen, type RequestLog } from "../../../servers/request-log.ts";
 import { StreamTracker } from "../../../servers/stream-tracker.ts";
 import { closing } from "../../flow/support/harness.ts";
@@ -110,10 +110,13 @@ function createServerV1(gate: Gate): McpServerV1 {
 export interface TalkativeOptions {
   /** Whether broken streams can be taken up again. */
   readonly resumable?: boolean;
+  /** Whether it redirects from its address to the same with a slash at its end. */
+  readonly redirects?: boolean;
 }
 
 /** Sessions, of SDK v1. */
-export async function startTalkativeServer({ resumable = false }: TalkativeOptions = {}): Promise<TalkativeServer> {
+export async function startTalkativeServer(options: TalkativeOptions = {}): Promise<TalkativeServer> {
+  const { resumable = false, redirects = false } = options;
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const gate = createGate();
   const log = createRequestLog();
@@ -131,6 +134,7 @@ export async function startTalkativeServer({ resumable = false }: TalkativeOptio
     await listen(
       log.record((request, response) => {
         const handle = async (): Promise<void> => {
+          if (redirects && pathOf(request) === "/mcp") return void response.writeHead(307, { location: "/mcp/" }).end();
           streams.watch(response);
           const body = request.method === "POST" ? JSON.parse(await readBody(request)) : undefined;
           const transport = sessions.get(String(request.headers["mcp-session-id"])) ?? (await open());
