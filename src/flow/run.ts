@@ -325,8 +325,13 @@ export class ServerSession {
     if (added === undefined || scope === undefined || scope === before) return undefined;
     // Where the host asks for less, another sign-in would ask for the same as the last one.
     if (coversScope(before, this.#allowed(scope))) throw scopesNotGranted(this.key.server, challenge.scope);
-    if (this.#denied?.scope === scope && this.#denied.until > clock.now())
-      throw scopesNotGranted(this.key.server, challenge.scope);
+    if (this.#denied?.scope === scope && this.#denied.until > clock.now()) {
+      const elsewhere = this.#fitting((await coordinator.reload(this.key))?.credential);
+      // Who said no here may have said yes in another process since.
+      if (elsewhere === undefined || elsewhere.accessToken.reveal() === used?.accessToken.reveal())
+        throw scopesNotGranted(this.key.server, challenge.scope);
+      return elsewhere;
+    }
     events.emit("step_up", { ...this.key, issuer, scope });
     return this.#startSignIn(
       { flow: "auto", insteadOf: used, forced: false, challenge: { ...challenge, scope }, addedScope: added },

@@ -4,11 +4,13 @@ import type { Command } from "commander";
 import { openInBrowser } from "../../adapters/browser.ts";
 import { inertText } from "../../core/text.ts";
 import { canonicalServerUrl, requireSecureUrl } from "../../core/url.ts";
+import type { OpenBrowser } from "../../ports/browser.ts";
 import type { TokenManager } from "../../token-manager.ts";
 import type { CommandContext, CommonOptions } from "../command-context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { newCommand } from "../new-command.ts";
 import { perform } from "../perform.ts";
+import type { RestrainedAsking } from "../proxy/restrained-asking.ts";
 import { shellWord } from "../shell-word.ts";
 
 interface ProxyOptions extends CommonOptions {
@@ -68,6 +70,27 @@ function tellSession(tokens: TokenManager, remark: (text: string) => void): void
   );
 }
 
+/** What decides whether a page is opened. */
+interface Occasion {
+  readonly asking: RestrainedAsking;
+  readonly remark: (text: string) => void;
+  /** Whether the host waits for the answer to a request. */
+  isAwaited(): boolean;
+}
+
+function pageOpener(url: URL, occasion: Occasion): OpenBrowser {
+  return async (page) => {
+    // A stream for what the server says by itself, or the farewell to it, is no reason to ask anybody.
+    if (!occasion.isAwaited()) {
+      occasion.remark("The next request of the host will ask you to sign in.");
+      throw new Error("no request of the host waits for it");
+    }
+    occasion.asking.beforePage();
+    occasion.remark(`Waiting for you to sign in to ${url.href} in your browser, at ${page.host}.`);
+    await openInBrowser(page);
+  };
+}
+
 async function proxy(context: CommandContext, address: string, options: ProxyOptions): Promise<number> {
   const { output, signal, environment } = context;
   const url = requireSecureUrl(canonicalServerUrl(address), "The MCP server's URL");
@@ -79,42 +102,32 @@ async function proxy(context: CommandContext, address: string, options: ProxyOpt
   }
   const { loadTransports } = await import("../sdk/load-sdk.ts");
   const sdk = await loadTransports(["proxy", url.href, ...repeated(options)].map(shellWord).join(" "));
-  const [{ Bridge }, { connectPatiently }, { flushed, readLines }, { restrainedFetch }] = await Promise.all([
+  const [{ Bridge }, { connectPatiently }, { flushed, readLines }, { RestrainedAsking }] = await Promise.all([
     import("../proxy/bridge.ts"),
     import("../proxy/connections.ts"),
     import("../proxy/lines.ts"),
-    import("../proxy/restrained-fetch.ts"),
+    import("../proxy/restrained-asking.ts"),
   ]);
   const { stdin, stdout, stderr } = process;
   // Whatever a dependency says by this way is not MCP.
   globalThis.console = new Console(stderr);
   connectPatiently(environment);
   const remark = (text: string): void => output.note(text);
-  const asking = { pagesOpened: 0, isAwaited: () => false };
-  const tokens = await context.tokens({
-    interactive: options.login,
-    openBrowser: async (page) => {
-      // A stream for what the server says by itself, or the farewell to it, is no reason to ask anybody.
-      if (!asking.isAwaited()) {
-        remark("The next request of the host will ask you to sign in.");
-        throw new Error("no request of the host waits for it");
-      }
-      asking.pagesOpened += 1;
-      remark(`Waiting for you to sign in to ${url.href} in your browser, at ${page.host}.`);
-      await openInBrowser(page);
-    },
-  });
+  const asking = new RestrainedAsking();
+  const occasion = { asking, remark, isAwaited: () => false };
+  const tokens = await context.tokens({ interactive: options.login, openBrowser: pageOpener(url, occasion) });
   tellSession(tokens, remark);
+  asking.follow(tokens);
   const { account } = options;
   const bridge = new Bridge({
     sdk,
     url,
     account,
-    fetch: restrainedFetch(tokens, tokens.fetch(url, { account }), asking),
+    fetch: asking.restrain(tokens.fetch(url, { account })),
     toHost: (message) => void stdout.write(`${JSON.stringify(message)}\n`),
     onRemark: remark,
   });
-  asking.isAwaited = () => bridge.isAwaited;
+  occasion.isAwaited = () => bridge.isAwaited;
   // Other commands end at once when nobody reads them any more; here there is a session to end.
   const hostIsGone = new AbortController();
   stdout.removeAllListeners("error").on("error", () => hostIsGone.abort());

@@ -1,4 +1,5 @@
 // How `tokens.fetch` answers a server that refuses a request.
+import { memoryStore } from "mcp-oauth-client";
 import { describe, expect, it } from "vitest";
 import type { ScriptedOverride } from "../../servers/scripted-authorization-server.ts";
 import { UserAgent } from "../../servers/user-agent.ts";
@@ -207,6 +208,21 @@ describe("a 403 insufficient_scope", () => {
     await tokens.signIn(mcp.url, { scope: "mcp:admin" });
     expect((await callAdmin()).status).not.toBe(403);
     expect(opened).toHaveLength(3);
+  });
+
+  it("that the user denies here and grants in another process lets the next call pass at once", async () => {
+    const { mcp } = await startServers({ scopes: ["mcp:tools"] });
+    const store = memoryStore();
+    let agent = new UserAgent();
+    const { tokens, opened } = startHost({ store, person: { open: (url) => agent.open(url) } });
+    await tokens.signIn(mcp.url);
+    agent = new UserAgent({ deny: true });
+    const fetch = tokens.fetch(mcp.url);
+    const callAdmin = (): Promise<Response> => fetch(mcp.url, jsonRpc("tools/call", { name: "admin" }));
+    await failure(callAdmin(), "authorization_denied");
+    await startHost({ store }).tokens.signIn(mcp.url, { scope: "mcp:admin" });
+    expect((await callAdmin()).status).not.toBe(403);
+    expect(opened).toHaveLength(2);
   });
 
   it("holds up no other request: while the user thinks, and when they say no, the others go on with their token", async () => {

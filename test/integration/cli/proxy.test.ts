@@ -155,6 +155,37 @@ describe("when nobody signs in", () => {
     expect(browser.visited).toHaveLength(1);
   });
 
+  it("refuses only what needs more than there is, and asks once for that", async () => {
+    const { mcp, browser, env, start } = await surroundings();
+    const host = await start();
+    await host.call("echo", { text: "before" });
+    browser.deny = true;
+    const denied = { data: { code: "authorization_denied" } };
+    await expect(host.call("admin")).rejects.toMatchObject(denied);
+    expect(await host.toolNames()).toContain("admin");
+    expect(await host.call("echo", { text: "after" })).toBe("after");
+    await expect(host.call("admin")).rejects.toMatchObject(denied);
+    expect(browser.visited).toHaveLength(2);
+    browser.deny = false;
+    const login = await runCli(["login", mcp.url.href, "--scope", "mcp:admin"], { env });
+    expect(login).toMatchObject({ exitCode: 0 });
+    expect(await host.call("admin")).toBe("done, as an administrator");
+    expect(browser.visited).toHaveLength(3);
+  });
+
+  it("goes on at once when somebody has signed in elsewhere", async () => {
+    const { mcp, browser, env } = await surroundings();
+    browser.deny = true;
+    const run = startRawHost([mcp.url.href], env);
+    run.say(initialize(1));
+    expect(await run.hears(1)).toMatchObject({ error: { data: { code: "authorization_denied" } } });
+    browser.deny = false;
+    expect(await runCli(["login", mcp.url.href], { env })).toMatchObject({ exitCode: 0 });
+    run.say(initialize(2));
+    expect(await run.hears(2)).toMatchObject({ result: { serverInfo: { name: "fixture-v1" } } });
+    expect(browser.visited).toHaveLength(2);
+  });
+
   it("with --no-login says what to type, and goes on as soon as somebody has", async () => {
     const { mcp, browser, env } = await surroundings();
     const run = startRawHost([mcp.url.href, "--no-login"], env);
