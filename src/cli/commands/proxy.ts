@@ -135,8 +135,9 @@ async function proxy(context: CommandContext, address: string, options: ProxyOpt
   await readLines(stdin, (line) => bridge.fromHost(line), stopped);
   if (!stopped.aborted) await bridge.drain(DRAIN_MS);
   await bridge.close();
-  await flushed(stdout);
-  // Timers of the SDK, for streams that it was about to take up again, would keep the process.
+  // Timers of the SDK, for streams that it was about to take up again, would keep the process; so would a host that no
+  // longer reads.
   setTimeout(() => process.exit(), LINGER_MS).unref();
+  await flushed(stdout);
   return signal.aborted ? exitCodes.interrupted : exitCodes.ok;
 }

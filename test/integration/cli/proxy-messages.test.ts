@@ -1,5 +1,6 @@
 // What passes through the bridge beside calls and answers: questions of the server, progress, cancelling, large messages,
 // streams that break. The servers let anybody in, so that nothing but messages is looked at.
+import { once } from "node:events";
 import { expect, it, vi } from "vitest";
 import { type ScriptedRequest, startScriptedServer } from "../../servers/scripted-server.ts";
 import { closing } from "../flow/support/harness.ts";
@@ -125,6 +126,19 @@ it("answers what its end cuts off", async () => {
   expect(exitCode).toBe(0);
   const [last] = messagesOf(stdout).slice(-1);
   expect(last).toMatchObject({ id: 2, error: { code: -32000, message: expect.stringContaining("closed before") } });
+});
+
+it("ends when its stdin ends, though nobody reads its stdout any more", async () => {
+  const server = await startTalkativeServer();
+  const host = startRawHost([server.url.href], (await newHome()).env);
+  host.say(initialize(1));
+  await host.hears(1);
+  host.process.stdout?.pause();
+  host.say('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+  const params = { name: "repeat", arguments: { times: 1_000_000 } };
+  host.say(JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params }));
+  host.process.stdin?.end();
+  expect(await once(host.process, "exit")).toEqual([0, null]);
 });
 
 it("says which server cannot be reached", async () => {
