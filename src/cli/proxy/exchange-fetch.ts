@@ -23,6 +23,9 @@ export interface ExchangeFetchOptions {
 }
 
 const MOST_FAILED_RESUMPTIONS = 8;
+const MOST_FAILED_LISTENINGS = 8;
+const LISTEN_AGAIN_MS = 500;
+const LISTEN_AGAIN_AT_MOST_MS = 30_000;
 /** More than the SDKs follow at once. */
 const MOST_REDIRECTS = 8;
 /** The SDK reads behind us: what an ended stream still has to say, it says within this time. */
@@ -129,20 +132,35 @@ export class ExchangeFetch {
     }
   }
 
-  /** The stream on which a server says what nobody has asked for. A person is not asked to sign in for it alone. */
+  /**
+   * The stream on which a server says what nobody has asked for. A person is not asked to sign in for it alone. Where it
+   * cannot be opened for now, that is tried again here: the SDKs do so only for one that was open before.
+   */
   async #listen(input: Parameters<Fetch>[0], init: RequestInit): Promise<Response> {
-    while (!this.#closing.signal.aborted) {
+    let failures = 0;
+    while (!this.isClosed) {
+      const isLast = failures === MOST_FAILED_LISTENINGS;
       try {
         const response = await this.#options.fetch(input, init);
-        if (response.ok || isRedirect(response) || isPassing(response.status)) return response;
+        if (response.ok || isRedirect(response) || (isPassing(response.status) && isLast)) return response;
         await response.body?.cancel();
-        return noStream();
+        if (!isPassing(response.status)) return noStream();
       } catch (error) {
-        if (findMcpOAuthError(error) === undefined) throw error;
-        await new Promise<void>((resolve) => this.#afterSuccess.push(resolve));
+        if (findMcpOAuthError(error) !== undefined) {
+          await new Promise<void>((resolve) => this.#afterSuccess.push(resolve));
+          continue;
+        }
+        if (isLast) throw error;
       }
+      await this.#pause(Math.min(LISTEN_AGAIN_MS * 2 ** failures, LISTEN_AGAIN_AT_MOST_MS));
+      failures += 1;
     }
     return noStream();
+  }
+
+  /** Ends early when the connection is closed. */
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { ref: false, signal: this.#closing.signal }).catch(() => undefined);
   }
 
   /** It is the session: when it ends, the server has forgotten everything. */

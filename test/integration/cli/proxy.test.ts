@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { describe, expect, it, vi } from "vitest";
+import type { FaultHandler } from "../../servers/fault-injection.ts";
 import type { ProtectedMcpServerOptions } from "../../servers/protected-mcp-server.ts";
 import { type PlayedBrowser, startPlayedBrowser } from "../../support/played-browser.ts";
 import { closing } from "../flow/support/harness.ts";
@@ -91,6 +92,21 @@ it.each([
   expect(mcp.sessionCount).toBe(0);
   expect(browser.visited).toHaveLength(1);
 });
+
+it.each([
+  { fault: "an overload", answer: (_request, response) => response.writeHead(503).end() },
+  { fault: "a cut", answer: (request) => request.socket.destroy() },
+] satisfies { fault: string; answer: FaultHandler }[])(
+  "hears what the server says by itself after $fault where that began",
+  async ({ answer }) => {
+    const { mcp, start } = await surroundings();
+    const fault = mcp.respond("GET /mcp", answer, { times: 1 });
+    const host = await start();
+    const told = async (): Promise<boolean> => mcp.notifyToolsChanged().then(() => host.toolChanges() > 0);
+    await vi.waitUntil(told, PATIENCE);
+    expect(fault.hits).toBe(1);
+  },
+);
 
 it("asks for more scopes where a tool needs them", async () => {
   const { browser, start } = await surroundings();
