@@ -58,6 +58,7 @@ export class Bridge {
   /** Those that may still owe answers. */
   readonly #former = new Set<Connection>();
   #wire: Wire = "http";
+  /** Whether the server has said anything. */
   #hasWorked = false;
   #connection: Connection | undefined;
   #connecting: Promise<Connection> | undefined;
@@ -129,7 +130,6 @@ export class Bridge {
       try {
         connection = await this.#connected(request);
         if (isWanted()) await connection.send(request);
-        this.#hasWorked = true;
         break;
       } catch (error) {
         const isLost = error instanceof SessionLost && newSessions++ < MOST_NEW_SESSIONS;
@@ -251,6 +251,7 @@ export class Bridge {
   }
 
   #fromServer(message: Message): void {
+    this.#hasWorked = true;
     const id = answeredId(message);
     if (id !== undefined && id === this.#renewal?.id) {
       this.#renewal.answer = message;

@@ -108,6 +108,15 @@ it.each([
   },
 );
 
+it("finds the older transport after a request that was cancelled before it was answered", async () => {
+  const { mcp, env } = await surroundings({}, { sdk: "v1", transport: "sse" });
+  const run = startRawHost([mcp.url.href], env);
+  const cancelled = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } };
+  run.say(`{"jsonrpc":"2.0","id":1,"method":"ping"}\n${JSON.stringify(cancelled)}`);
+  run.say(initialize(2));
+  expect(await run.hears(2)).toMatchObject({ result: { serverInfo: { name: "fixture-v1" } } });
+});
+
 it("asks for more scopes where a tool needs them", async () => {
   const { browser, start } = await surroundings();
   const host = await start();
