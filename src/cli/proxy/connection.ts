@@ -106,7 +106,8 @@ export class Connection {
   }
 
   /**
-   * Gives a request up. From 2026-07-28 on that is done by closing its stream (Streamable HTTP, "cancellation").
+   * Gives a request up. From 2026-07-28 on that is done by closing its stream (Streamable HTTP, "cancellation"). In
+   * earlier revisions it is closed as well, so that a request which still waits for a sign-in does not go out after it.
    *
    * @returns whether that was all; if not, the server has to be told by a notification. `undefined` for a request that
    * is not under way here.
@@ -116,7 +117,7 @@ export class Connection {
     if (exchange === undefined) return undefined;
     const byClosing = this.wire === "http" && revisionOf(exchange.message) !== undefined;
     exchange.end();
-    if (byClosing) exchange.controller.abort();
+    exchange.controller.abort();
     return byClosing;
   }
 

@@ -12,12 +12,14 @@ import type { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { describe, expect, it, vi } from "vitest";
 import type { FaultHandler } from "../../servers/fault-injection.ts";
 import type { ProtectedMcpServerOptions } from "../../servers/protected-mcp-server.ts";
+import { UserAgent } from "../../servers/user-agent.ts";
 import { type PlayedBrowser, startPlayedBrowser } from "../../support/played-browser.ts";
 import { closing } from "../flow/support/harness.ts";
 import { type Pair, startPair } from "../flow/support/real-servers.ts";
 import { type HostKind, type ProxyHost, startProxyHost } from "./support/proxy-host.ts";
 import { initialize, messagesOf, startRawHost } from "./support/raw-host.ts";
 import { type CliEnvironment, cliPath, jsonOf, newHome, runCli } from "./support/run-cli.ts";
+import { signIn } from "./support/sign-in.ts";
 
 const modern = "SDK v2 on the 2026-07-28 wire";
 /** Every kind of host and every kind of server, though not each with each. */
@@ -115,6 +117,29 @@ it("finds the older transport after a request that was cancelled before it was a
   run.say(`{"jsonrpc":"2.0","id":1,"method":"ping"}\n${JSON.stringify(cancelled)}`);
   run.say(initialize(2));
   expect(await run.hears(2)).toMatchObject({ result: { serverInfo: { name: "fixture-v1" } } });
+});
+
+it("does not send a call that was cancelled while it waited for a sign-in", async () => {
+  const { as, mcp } = await startPair();
+  const opened: string[] = [];
+  const browser = closing(await startPlayedBrowser({ open: (address) => opened.push(address) }));
+  const home = await newHome();
+  await signIn(home, mcp.url);
+  const host = await startProxyHost({ kind: "SDK v1", env: { ...home.env, ...browser.env }, args: [mcp.url.href] });
+  await host.call("echo", { text: "before" });
+  as.revokeAll();
+  const abort = new AbortController();
+  const givenUp = expect(host.call("echo", { text: "given up" }, { signal: abort.signal })).rejects.toThrow("enough");
+  await vi.waitUntil(() => opened.length === 1, PATIENCE);
+  abort.abort("enough");
+  await givenUp;
+  const later = host.call("echo", { text: "later" });
+  await new UserAgent().open(opened[0] ?? "");
+  expect(await later).toBe("later");
+  // What was sent beside it has arrived by then.
+  await host.call("slow", { ms: 300 });
+  const passed = mcp.log.find("POST", "/mcp").filter(({ status }) => status !== 401);
+  expect(passed.filter(({ body }) => body.includes("given up"))).toEqual([]);
 });
 
 it("asks for more scopes where a tool needs them", async () => {
