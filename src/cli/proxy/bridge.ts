@@ -9,6 +9,7 @@ import type { Wire } from "./exchange-fetch.ts";
 import { ExchangeFailed, SessionLost, toJsonRpcError } from "./failures.ts";
 import {
   answeredId,
+  awaitedId,
   CANNOT_FORWARD,
   INVALID_REQUEST,
   isMessage,
@@ -18,6 +19,7 @@ import {
   type Message,
   PARSE_ERROR,
   type Request,
+  type RequestId,
 } from "./json-rpc.ts";
 import { WireHeaders } from "./wire-headers.ts";
 
@@ -95,7 +97,7 @@ export class Bridge {
     // Batches were part of revision 2025-03-26 only; servers of others do not know them.
     for (const message of Array.isArray(value) ? value : [value]) {
       if (isMessage(message)) this.#accept(message);
-      else this.#refuse(INVALID_REQUEST, "This is not a message of JSON-RPC 2.0.");
+      else this.#refuse(INVALID_REQUEST, "This is not a message of JSON-RPC 2.0.", awaitedId(message));
     }
   }
 
@@ -278,7 +280,7 @@ export class Bridge {
     this.#options.toHost({ jsonrpc: "2.0", id, error });
   }
 
-  #refuse(code: number, message: string): void {
-    this.#options.toHost({ jsonrpc: "2.0", id: null, error: { code, message } });
+  #refuse(code: number, message: string, id: RequestId | null = null): void {
+    this.#options.toHost({ jsonrpc: "2.0", id, error: { code, message } });
   }
 }

@@ -50,6 +50,11 @@ export function answeredId(message: Message): RequestId | undefined {
   return message.method === undefined && isRequestId(message.id) ? message.id : undefined;
 }
 
+/** The id under which the sender of something that is no message may wait for an answer; `null` where none can be seen. */
+export function awaitedId(value: unknown): RequestId | null {
+  return isJsonObject(value) && "method" in value && isRequestId(value.id) ? value.id : null;
+}
+
 /** A key for maps: the text "1" and the number 1 are different ids. */
 export function keyOf(id: RequestId): string {
   return JSON.stringify(id);

@@ -271,6 +271,13 @@ describe("as a process", () => {
     expect(exitCode).toBe(0);
   });
 
+  it("refuses a request that it cannot read under the id for which its host waits", async () => {
+    const { env } = await newHome();
+    const run = startRawHost(["http://127.0.0.1:1/mcp"], env);
+    run.say('{"jsonrpc":"2.0","id":9,"method":"ping","params":[1]}');
+    expect(await run.hears(9)).toMatchObject({ error: { code: -32600 } });
+  });
+
   it("ends when its stdin ends, and ends the session", async () => {
     const { mcp, env } = await surroundings();
     const run = startRawHost([mcp.url.href], env);
