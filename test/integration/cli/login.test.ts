@@ -130,7 +130,10 @@ describe("with a browser", () => {
       { ...desktop, env: { ...desktop.env, MCP_OAUTH_CLIENT_KEY: Buffer.alloc(32, 7).toString("base64") } },
       damaged,
     );
-    expect(await runCli(["status"], desktop)).toMatchObject({ exitCode: 7, stdout: "" });
+    expect(await runCli(["status"], desktop)).toMatchObject({
+      exitCode: 7,
+      stdout: expect.not.stringContaining(mcp.url.href),
+    });
     const { stdout, stderr, exitCode } = await runCli(["login", mcp.url.href], desktop);
     expect(exitCode, stderr).toBe(0);
     expect(stdout).toContain(`Signed in to ${mcp.url.href}`);
