@@ -16,12 +16,12 @@ import { runSignIn, startParties } from "./support/sign-in.ts";
 const TOKEN = "the-token-in-hand";
 const IDENTIFYING = { cookie: "session=1", "mcp-session-id": "7", "proxy-authorization": "Basic eDp5" };
 
-/** Sends the request, or opens a stream by it and posts to where that says. */
+/** Sends the request; or opens a stream, as the transport does that has no sessions, and posts to where that says. */
 async function send(tokens: TokenManager, url: string, afterwards: string | undefined): Promise<void> {
   const fetch = tokens.fetch(url);
   const message = { method: "POST", body: "hello" };
-  const response = await fetch(url, { headers: IDENTIFYING, ...(afterwards === undefined && message) });
-  await response.text();
+  const stream = { headers: { accept: "text/event-stream" } };
+  await (await fetch(url, afterwards === undefined ? { ...message, headers: IDENTIFYING } : stream)).text();
   if (afterwards !== undefined) await (await fetch(afterwards, message)).text();
 }
 
